@@ -1,0 +1,106 @@
+"""The GraphQL schema: reads of stored results, one selector call a field."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import strawberry
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, QueryDepthLimiter
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import Info
+
+from api.graphql import cursors
+from api.graphql.context import context_of
+from api.graphql.errors import MapErrors
+from api.graphql.types.changes import ProfileChange, ProfileChangeConnection, ProfileChangeEdge
+from api.graphql.types.consistency import ShopConsistency
+from api.graphql.types.content import Product
+from api.graphql.types.customer import Customer, IdentifierInput, page_info
+from api.graphql.types.receipt import Receipt
+from cdp.errors import CDPError
+from cdp.models import Scope
+from cdp.selectors import changes, consistency, customers, receipts
+
+MAX_DEPTH = 10
+MAX_ALIASES = 30
+MAX_TOKENS = 2000
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(description="The one customer that an identifier, or an id, belongs to.")
+    async def customer(
+        self,
+        info: Info[Any, Any],
+        identifier: IdentifierInput | None = None,
+        id: strawberry.ID | None = None,
+    ) -> Customer | None:
+        context = context_of(info)
+        context.caller.require(Scope.PROFILES_READ)
+        if (identifier is None) == (id is None):
+            raise CDPError("bad_identifier", "name either identifier or id", field="identifier")
+        if identifier is not None:
+            region = settings.DEFAULT_PHONE_REGION
+            key = customers.normalised(identifier.kind, identifier.value, region)
+            found = await context.loaders.customers.load(key)
+            return Customer.of(found.customer, found.identifier.id) if found else None
+        try:
+            public_id = uuid.UUID(str(id))
+        except ValueError:
+            raise CDPError("bad_identifier", "a customer id is a UUID", field="id") from None
+        row = await sync_to_async(customers.by_public_id)(public_id)
+        return Customer.of(row) if row else None
+
+    @strawberry.field(description="A product of the catalogue.")
+    async def product(self, info: Info[Any, Any], sku: str) -> Product | None:
+        context = context_of(info)
+        context.caller.require(Scope.CONTENT_READ)
+        row = await context.loaders.products.load(sku)
+        return Product.of(row) if row else None
+
+    @strawberry.field(description="The shop's latest consistency report.")
+    async def consistency(self, info: Info[Any, Any]) -> ShopConsistency | None:
+        context_of(info).caller.require(Scope.CONSISTENCY_READ)
+        row = await sync_to_async(consistency.latest_report)()
+        return ShopConsistency.of(row) if row else None
+
+    @strawberry.field(description="What became of a message that a source sent.")
+    async def receipt(
+        self, info: Info[Any, Any], message_id: str, source: str | None = None
+    ) -> Receipt | None:
+        context_of(info).caller.require(Scope.RECEIPTS_READ)
+        found = await sync_to_async(receipts.receipt)(message_id, source)
+        return Receipt.of(*found) if found else None
+
+    @strawberry.field(description="Profiles that changed after a cursor; nothing is ever missed.")
+    async def profile_changes(
+        self, info: Info[Any, Any], first: int = 50, after: str | None = None
+    ) -> ProfileChangeConnection:
+        context_of(info).caller.require(Scope.CHANGES_READ)
+        size = cursors.page_size(first)
+        position = cursors.decode(after, int, int) if after else None
+        start = (position[0], position[1]) if position else None
+        page = await sync_to_async(changes.profile_changes)(size, start)
+        edges = [
+            ProfileChangeEdge(
+                cursor=cursors.encode(row.changed_xid, row.customer_id), node=ProfileChange.of(row)
+            )
+            for row in page.profiles
+        ]
+        info_ = page_info(edges, page.has_next, after)
+        return ProfileChangeConnection(page_info=info_, edges=edges)
+
+
+schema = strawberry.Schema(
+    query=Query,
+    config=StrawberryConfig(auto_camel_case=True),
+    extensions=[
+        MapErrors,
+        lambda: QueryDepthLimiter(max_depth=MAX_DEPTH),
+        lambda: MaxAliasesLimiter(max_alias_count=MAX_ALIASES),
+        lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+    ],
+)

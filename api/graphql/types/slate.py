@@ -1,0 +1,39 @@
+"""Recommendations as served on a channel."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.scalars import JSON
+
+from api.graphql.types.content import Audience, Product
+from cdp.selectors.slates import Recommended, ServedSlate
+
+
+@strawberry.type(description="One place of a slate.")
+class Recommendation:
+    rank: int
+    score: float = strawberry.field(description="inner product of customer and product vectors")
+    reason: JSON = strawberry.field(description="why: the touch that speaks most for it")
+    product: Product
+
+    @classmethod
+    def of(cls, item: Recommended, audience: Audience) -> Recommendation:
+        product = Product.of(item.product, audience)
+        return cls(rank=item.rank, score=item.score, reason=item.reason, product=product)
+
+
+@strawberry.type(
+    description="An ordered list of recommendations, the same ranking on every channel."
+)
+class Slate:
+    artifact: int = strawberry.field(description="the trained artifact it comes from")
+    model: str
+    personal: bool = strawberry.field(description="false: the customer is a stranger to the model")
+    items: list[Recommendation]
+
+    @classmethod
+    def of(cls, served: ServedSlate, audience: Audience) -> Slate:
+        items = [Recommendation.of(item, audience) for item in served.items]
+        return cls(
+            artifact=served.artifact, model=served.model, personal=served.personal, items=items
+        )

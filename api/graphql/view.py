@@ -1,0 +1,30 @@
+"""``/graphql``: JSON for programs, GraphiQL (with no internet) for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from strawberry.django.views import AsyncGraphQLView
+
+from api.graphql.context import Context, identify
+from cdp.errors import CDPError
+
+
+class GraphQLView(AsyncGraphQLView[Context, None]):
+    """Strawberry's view with our callers, our GraphiQL page and our errors."""
+
+    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        try:
+            return await super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+        except CDPError as error:
+            extensions = {"code": error.code, "retryable": error.retryable}
+            body = {"data": None, "errors": [{"message": error.message, "extensions": extensions}]}
+            return JsonResponse(body, status=401 if error.code == "unauthenticated" else 400)
+
+    async def get_context(self, request: HttpRequest, response: HttpResponse) -> Context:  # type: ignore[override]
+        return Context(request, response, await identify(request))
+
+    async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:  # type: ignore[override]
+        return render(request, "graphiql.html")

@@ -1,0 +1,36 @@
+"""Liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from cdp.models import Topic
+from cdp.outbox import waiting
+from cdp.selectors.health import stores
+
+WAITING = Gauge("unison_outbox_waiting", "Outbox messages not done yet", ["topic"])
+STORE_UP = Gauge("unison_store_up", "1 when the store answers", ["store"])
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when every store answers; else 503. The graph may be away: ingestion goes on without."""
+    state = stores()
+    ready = all(value == "ok" for value in state.values())
+    return JsonResponse({"ready": ready, "stores": state}, status=200 if ready else 503)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    for name, value in stores().items():
+        STORE_UP.labels(name).set(value == "ok")
+    try:
+        for topic in Topic:
+            WAITING.labels(topic).set(waiting(topic))
+    except DatabaseError:
+        WAITING.clear()
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,40 @@
+"""Products, facts, channel specs and variants."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from cdp.admin.readonly import ReadOnlyAdmin
+from cdp.models import ChannelSpec, Fact, Product, Variant
+
+
+class FactInline(TabularInline):  # type: ignore[misc]
+    model = Fact
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("key", "type", "value", "version", "origin", "superseded_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
+        return False
+
+
+@admin.register(Product)
+class ProductAdmin(ReadOnlyAdmin):
+    list_display = ("sku", "title", "category", "brand", "in_stock", "channels")
+    list_filter = ("in_stock",)
+    search_fields = ("sku", "title", "category", "brand")
+    inlines = (FactInline,)
+
+
+@admin.register(ChannelSpec)
+class ChannelSpecAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = ("channel", "locale", "max_characters", "format")
+
+
+@admin.register(Variant)
+class VariantAdmin(ReadOnlyAdmin):
+    list_display = ("product", "channel", "locale", "text", "problems")
+    list_filter = ("channel", "locale")
+    list_select_related = ("product",)

@@ -1,0 +1,279 @@
+"""Turn one raw message of the tracking contract into an event, or into the reason it is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cdp.domain.commerce import Line, lines_of, verb_of
+from cdp.domain.identifiers import Key, Refused, normalise
+
+TYPES = ("identify", "track", "page", "screen", "group", "alias")
+MAX_MESSAGE_ID = 100
+MAX_EVENT_BYTES = 32 * 1024
+MAX_DEPTH = 32
+EXTERNAL_KINDS = {
+    "user_id": "user_id", "crm_id": "crm_id", "loyalty_card": "loyalty_card", "loyalty": "loyalty_card",
+    "email": "email", "phone": "phone", "social_handle": "social_handle", "social": "social_handle",
+    "device_id": "device_id", "device": "device_id", "ios.idfa": "device_id",
+    "android.idfa": "device_id", "cookie": "cookie", "anonymous_id": "cookie",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What every message of one request shares."""
+
+    channel: str
+    received_at: datetime
+    sent_at: datetime | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    integrations: Mapping[str, Any] = field(default_factory=dict)
+    region: str = "US"
+    max_bytes: int = MAX_EVENT_BYTES
+
+
+@dataclass(frozen=True)
+class ParsedEvent:
+    message_id: str
+    type: str
+    name: str
+    verb: str
+    occurred_at: datetime
+    payload: dict[str, Any]
+    keys: tuple[Key, ...]
+    refused_keys: tuple[Refused, ...]
+    traits: dict[str, Any]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class BadEvent:
+    """A message that cannot be accepted: a stable reason, the field at fault, an explanation."""
+
+    message_id: str
+    reason: str
+    field: str
+    detail: str
+    raw: str
+
+
+class _Bad(Exception):
+    def __init__(self, reason: str, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.field, self.detail = reason, field, detail
+
+
+def parse(raw: object, envelope: Envelope) -> ParsedEvent | BadEvent:
+    """Validate and normalise one message; never raises on any JSON value."""
+    message_id = ""
+    try:
+        if not isinstance(raw, dict):
+            raise _Bad("not_an_object", "", "an event must be a JSON object")
+        _check_values(raw)
+        message_id = _message_id(raw)
+        return _parse(raw, message_id, envelope)
+    except _Bad as bad:
+        return BadEvent(message_id, bad.reason, bad.field, bad.detail, _raw_text(raw))
+
+
+def _parse(raw: dict[str, Any], message_id: str, envelope: Envelope) -> ParsedEvent:
+    size = len(json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > envelope.max_bytes:
+        raise _Bad("too_large", "", f"{size} bytes; at most {envelope.max_bytes} are taken")
+    kind = raw.get("type")
+    if kind not in TYPES:
+        raise _Bad("unknown_type", "type", f"type must be one of {', '.join(TYPES)}")
+    context = {**envelope.context, **_mapping(raw, "context")}
+    payload = {**raw, "context": context}
+    if envelope.integrations:
+        payload["integrations"] = {**envelope.integrations, **_mapping(raw, "integrations")}
+    name = _text(raw, "event") if kind == "track" else (_text(raw, "name") or "")
+    if kind == "track" and not name:
+        raise _Bad("missing_event", "event", "a track message needs the name of its event")
+    traits = {**_mapping(context, "traits", "context."), **_mapping(raw, "traits")}
+    _require_ids(raw, context, str(kind))
+    properties = _mapping(raw, "properties")
+    keys, refused = _keys(raw, context, traits, properties, envelope)
+    verb = verb_of(str(kind), name or "")
+    return ParsedEvent(
+        message_id=message_id,
+        type=str(kind),
+        name=(name or "")[:200],
+        verb=verb,
+        occurred_at=occurred_at(raw, envelope),
+        payload=payload,
+        keys=keys,
+        refused_keys=refused,
+        traits={**_consents(context), **(traits if kind == "identify" else {})},
+        lines=tuple(lines_of(properties)) if verb else (),
+    )
+
+
+def occurred_at(raw: Mapping[str, Any], envelope: Envelope) -> datetime:
+    """The event's time corrected for the sender's clock: received − (sent − original)."""
+    original = None
+    for name in ("originalTimestamp", "timestamp"):
+        if raw.get(name) is not None:
+            original = parse_instant(raw[name], name)
+            break
+    sent = envelope.sent_at
+    if raw.get("sentAt") is not None:
+        sent = parse_instant(raw["sentAt"], "sentAt")
+    if original is None:
+        return envelope.received_at
+    if sent is None:
+        return min(original, envelope.received_at)
+    return envelope.received_at - max(sent - original, timedelta(0))
+
+
+def parse_instant(value: object, name: str) -> datetime:
+    """An ISO 8601 instant (UTC where it names no zone) between the years 1970 and 2200."""
+    try:
+        if not isinstance(value, str):
+            raise ValueError
+        instant = datetime.fromisoformat(value)
+        instant = instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _Bad("bad_timestamp", name, f"{value!r:.60} is not an ISO 8601 instant") from None
+    if not 1970 <= instant.year < 2200:
+        raise _Bad("bad_timestamp", name, f"the year {instant.year} is out of range")
+    return instant
+
+
+def parse_sent_at(value: object) -> datetime | None:
+    """A request's own ``sentAt``; one that cannot be read only loses the clock correction."""
+    try:
+        return None if value is None else parse_instant(value, "sentAt")
+    except _Bad:
+        return None
+
+
+def _message_id(raw: Mapping[str, Any]) -> str:
+    value = raw.get("messageId")
+    if value is None or value == "":
+        return f"unison-{uuid.uuid4()}"
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _Bad("bad_message_id", "messageId", "messageId must be text")
+    if len(str(value)) > MAX_MESSAGE_ID:
+        raise _Bad("bad_message_id", "messageId", f"longer than {MAX_MESSAGE_ID} characters")
+    return str(value)
+
+
+def _check_values(raw: object) -> None:
+    """Refuse what PostgreSQL's jsonb cannot hold, naming the field, without recursion."""
+    stack: list[tuple[object, str, int]] = [(raw, "", 1)]
+    while stack:
+        value, path, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise _Bad("too_deep", path[:200], f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                _check_text(key, f"{path}.{key}".lstrip("."))
+                stack.append((inner, f"{path}.{key}".lstrip("."), depth + 1))
+        elif isinstance(value, list):
+            stack.extend((inner, f"{path}[{n}]", depth + 1) for n, inner in enumerate(value))
+        elif isinstance(value, str):
+            _check_text(value, path)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise _Bad("bad_number", path, "a number must be finite")
+
+
+def _check_text(text: str, path: str) -> None:
+    shown = path.encode("unicode_escape").decode()[:200]
+    if "\0" in text:
+        raise _Bad("nul_character", shown, "text must not contain the NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Bad("bad_unicode", shown, "text must not contain half a surrogate pair") from None
+
+
+def _mapping(raw: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:
+    value = raw.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _Bad("not_an_object", prefix + name, f"{prefix}{name} must be a JSON object")
+    return value
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _Bad("not_text", name, f"{name} must be text")
+    return str(value)
+
+
+def _externals(context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """``context.externalIds`` of people (not of accounts)."""
+    listed = context.get("externalIds")
+    return [
+        item
+        for item in (listed if isinstance(listed, list) else [])
+        if isinstance(item, dict) and item.get("collection", "users") == "users" and item.get("id")
+    ]
+
+
+def _require_ids(raw: Mapping[str, Any], context: Mapping[str, Any], kind: str) -> None:
+    if kind == "alias" and not (_text(raw, "previousId") and _text(raw, "userId")):
+        raise _Bad("missing_id", "previousId", "an alias needs previousId and userId")
+    names = ["userId", "anonymousId", "groupId"] if kind == "group" else ["userId", "anonymousId"]
+    if kind != "alias" and not any(_text(raw, name) for name in names) and not _externals(context):
+        raise _Bad("missing_id", "userId", "userId, anonymousId or context.externalIds is required")
+
+
+def _keys(
+    raw: Mapping[str, Any],
+    context: Mapping[str, Any],
+    traits: Mapping[str, Any],
+    properties: Mapping[str, Any],
+    envelope: Envelope,
+) -> tuple[tuple[Key, ...], tuple[Refused, ...]]:
+    anonymous = "device_id" if envelope.channel == "app" else "cookie"
+    found: list[tuple[str, object]] = [
+        ("user_id", raw.get("userId")),
+        (anonymous, raw.get("anonymousId")),
+        (anonymous, raw.get("previousId")),
+        ("device_id", _mapping(context, "device", "context.").get("id")),
+    ]
+    for place in (traits, properties):
+        found += [("email", place.get("email")), ("phone", place.get("phone"))]
+        found += [("loyalty_card", place.get("loyalty_card")), ("crm_id", place.get("crm_id"))]
+    for item in _externals(context):
+        kind = EXTERNAL_KINDS.get(str(item.get("type")), str(item.get("type")))
+        found.append((kind, item["id"]))
+    keys: set[Key] = set()
+    refused: list[Refused] = []
+    for kind, value in found:
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            result = normalise(kind, str(value), envelope.region)
+            if isinstance(result, Refused):
+                refused.append(result)
+            else:
+                keys.add(result)
+    return tuple(sorted(keys)), tuple(refused)
+
+
+def _consents(context: Mapping[str, Any]) -> dict[str, Any]:
+    """``context.consent.categoryPreferences`` as traits ``consent.<category>``."""
+    consent = context.get("consent")
+    preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    if not isinstance(preferences, dict):
+        return {}
+    return {f"consent.{key}": val for key, val in preferences.items() if isinstance(val, bool)}
+
+
+def _raw_text(raw: object) -> str:
+    """The message as JSON text; anything PostgreSQL cannot store is escaped by JSON itself."""
+    try:
+        return json.dumps(raw)[: 4 * MAX_EVENT_BYTES]
+    except (ValueError, RecursionError):
+        return repr(type(raw))

@@ -1,0 +1,118 @@
+"""One row of a catalogue file as a product with its typed facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from cdp.errors import CDPError
+
+Value = Mapping[str, Any]
+CHANNELS = ("web", "app", "social", "store", "email", "crm")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A product as it is imported: its own columns and its facts ``{key: (type, value)}``."""
+
+    sku: str
+    title: str
+    description: str = ""
+    category: str = ""
+    brand: str = ""
+    in_stock: bool = True
+    channels: tuple[str, ...] = ()
+    facts: Mapping[str, tuple[str, Value]] = field(default_factory=dict)
+
+
+def listing(row: Mapping[str, Any], currency: str) -> Listing:
+    """Validate one row.
+
+    Raises:
+        CDPError: ``bad_row`` naming the column.
+    """
+    sku, title = _text(row, "sku", 100), _text(row, "title", 500)
+    if not sku:
+        raise CDPError("bad_row", "a product needs a sku", field="sku")
+    texts = {name: _text(row, name, 20_000) for name in ("description", "category", "brand")}
+    title = title or texts["description"][:500] or sku
+    facts: dict[str, tuple[str, Value]] = {"name": ("text", _languages(title, row, "title_zh"))}
+    if texts["description"]:
+        facts["summary"] = ("text", _languages(texts["description"], row, "description_zh"))
+    if texts["brand"]:
+        facts["brand"] = ("text", {"en": texts["brand"], "zh": texts["brand"]})
+    if texts["category"]:
+        facts["category"] = ("text", _languages(texts["category"], row, "category_zh"))
+    if (price := row.get("price")) not in (None, ""):
+        amount = _decimal(price, "price")
+        facts["price"] = ("money", {"amount": amount, "currency": row.get("currency") or currency})
+    facts |= _extra(row.get("facts"))
+    return Listing(
+        sku=sku, title=title, description=texts["description"], category=texts["category"][:200],
+        brand=texts["brand"][:200], in_stock=_flag(row.get("in_stock", True)),
+        channels=_channels(row.get("channels")), facts=facts,
+    )  # fmt: skip
+
+
+def _languages(english: str, row: Mapping[str, Any], column: str) -> Value:
+    chinese = _text(row, column, 20_000)
+    return {"en": english} | ({"zh": chinese} if chinese else {})
+
+
+def _text(row: Mapping[str, Any], column: str, longest: int) -> str:
+    value = row.get(column)
+    if value is None or value != value:  # NaN of a data frame
+        return ""
+    text = (" > ".join(map(str, value)) if isinstance(value, list) else str(value)).strip()
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise CDPError(
+            "bad_row", "text must not contain NUL or half a surrogate pair", field=column
+        )
+    if len(text) > longest:
+        raise CDPError("bad_row", f"longer than {longest} characters", field=column)
+    return text
+
+
+def _decimal(value: object, column: str) -> str:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number < 0:
+        raise CDPError("bad_row", f"{value!r:.40} is no price", field=column)
+    return str(number)
+
+
+def _extra(raw: object) -> dict[str, tuple[str, Value]]:
+    if raw in (None, ""):
+        return {}
+    try:
+        facts = json.loads(raw) if isinstance(raw, str) else raw
+        return {key: (_type(fact["type"]), fact["value"]) for key, fact in facts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CDPError(
+            "bad_row", f"facts must be {{key: {{type, value}}}}: {error}", field="facts"
+        ) from error
+
+
+def _type(name: str) -> str:
+    if name not in ("text", "money", "quantity"):
+        raise ValueError(f"{name!r} is no fact type")
+    return name
+
+
+def _flag(value: object) -> bool:
+    return str(value).strip().lower() not in ("false", "0", "no", "")
+
+
+def _channels(value: object) -> tuple[str, ...]:
+    if value in (None, ""):
+        return ()
+    names = value if isinstance(value, list) else str(value).replace("|", ",").split(",")
+    wanted = tuple(str(name).strip() for name in names if str(name).strip())
+    if unknown := [name for name in wanted if name not in CHANNELS]:
+        raise CDPError("bad_row", f"unknown channels: {', '.join(unknown)}", field="channels")
+    return wanted

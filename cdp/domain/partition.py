@@ -1,0 +1,204 @@
+"""Identity as a pure function of evidence: ``partition(links, assertions, rules)``.
+
+The result depends on the *set* of evidence, never on the order in which it came: every input is
+reduced by min, max or count-distinct, and links are taken in a canonical order (Kruskal's
+algorithm with constraints). Late, repeated or shuffled events need no special case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cdp.domain.identifiers import Key
+from cdp.domain.rules import Rules
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two identifiers seen together; an identifier linked with itself was seen (maybe alone)."""
+
+    a: Key
+    b: Key
+    first_at: datetime
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A person's word: these two are one customer (``must``), or never are."""
+
+    a: Key
+    b: Key
+    must: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A link that joins nobody, and why: ``shared``, ``limit:<kind>`` or ``cannot_link``."""
+
+    a: Key
+    b: Key
+    reason: str
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Every identifier's customer, named by its anchor: the oldest, then strongest identifier."""
+
+    anchor: Mapping[Key, Key]
+    shared: frozenset[Key]
+    refused: tuple[Refusal, ...]
+
+    def customers(self) -> dict[Key, list[Key]]:
+        groups: dict[Key, list[Key]] = defaultdict(list)
+        for key in sorted(self.anchor):
+            groups[self.anchor[key]].append(key)
+        return dict(groups)
+
+
+def shared_identifiers(links: Iterable[Link], rules: Rules) -> frozenset[Key]:
+    """Identifiers seen with too many distinct identifiers of one strong kind."""
+    neighbours: dict[Key, dict[str, set[Key]]] = defaultdict(lambda: defaultdict(set))
+    for link in links:
+        for one, other in ((link.a, link.b), (link.b, link.a)):
+            if other.kind in rules.strong and other != one and one.kind in rules.max_neighbours:
+                neighbours[one][other.kind].add(other)
+    return frozenset(
+        key
+        for key, kinds in neighbours.items()
+        if any(len(seen) > rules.max_neighbours[key.kind] for seen in kinds.values())
+    )
+
+
+def partition(
+    links: Iterable[Link],
+    assertions: Iterable[Assertion],
+    rules: Rules,
+    *,
+    known_shared: frozenset[Key] = frozenset(),
+) -> Partition:
+    """Customers from a set of evidence.
+
+    ``known_shared`` names identifiers already known to be shared when only part of their links is
+    given (the incremental path); a full evaluation leaves it empty.
+    """
+    evidence = list(links)
+    said = list(assertions)
+    shared = shared_identifiers(evidence, rules) | known_shared
+    first_seen = _first_seen(evidence)
+    groups = _Groups(rules, {key for key in first_seen if key not in shared} | shared)
+    for word in said:
+        groups.ensure(word.a, word.b)
+    groups.forbid(word for word in said if not word.must)
+    refused = list(_join(groups, evidence, said, shared, rules))
+    anchor = groups.anchors(lambda key: _age(key, first_seen, rules))
+    return Partition(anchor, shared & frozenset(anchor), tuple(refused))
+
+
+def _join(
+    groups: _Groups,
+    links: list[Link],
+    assertions: list[Assertion],
+    shared: frozenset[Key],
+    rules: Rules,
+) -> Iterator[Refusal]:
+    for must in sorted({_pair(word) for word in assertions if word.must}):
+        if reason := groups.join(*must, by_hand=True):
+            yield Refusal(*must, reason)
+    for link in sorted({_pair(k): k for k in links}.values(), key=lambda k: _order(k, rules)):
+        a, b = _pair(link)
+        if a == b:
+            continue
+        if a in shared or b in shared:
+            yield Refusal(a, b, "shared")
+        elif reason := groups.join(a, b):
+            yield Refusal(a, b, reason)
+
+
+def _pair(item: Link | Assertion) -> tuple[Key, Key]:
+    return (item.a, item.b) if item.a <= item.b else (item.b, item.a)
+
+
+def _order(link: Link, rules: Rules) -> tuple[int, float, tuple[Key, Key]]:
+    pair = _pair(link)
+    return rules.rank[link.a.kind] + rules.rank[link.b.kind], -link.weight, pair
+
+
+def _first_seen(links: list[Link]) -> dict[Key, datetime]:
+    seen: dict[Key, datetime] = {}
+    for link in links:
+        for key in (link.a, link.b):
+            if key not in seen or link.first_at < seen[key]:
+                seen[key] = link.first_at
+    return seen
+
+
+def _age(
+    key: Key, first_seen: Mapping[Key, datetime], rules: Rules
+) -> tuple[bool, datetime | None, int, Key]:
+    at = first_seen.get(key)
+    return at is None, at, rules.rank[key.kind], key
+
+
+class _Groups:
+    """Union-find that refuses a union which would break a limit or a cannot-link."""
+
+    def __init__(self, rules: Rules, keys: Iterable[Key]) -> None:
+        self.limits = rules.max_per_customer
+        self.parent: dict[Key, Key] = {}
+        self.counts: dict[Key, Counter[str]] = {}
+        self.enemies: dict[Key, set[Key]] = defaultdict(set)
+        self.members: dict[Key, list[Key]] = {}
+        self.ensure(*keys)
+
+    def ensure(self, *keys: Key) -> None:
+        for key in keys:
+            if key not in self.parent:
+                self.parent[key] = key
+                self.counts[key] = Counter({key.kind: 1} if key.kind in self.limits else {})
+                self.members[key] = [key]
+
+    def forbid(self, cannot: Iterable[Assertion]) -> None:
+        for word in cannot:
+            self.enemies[word.a].add(word.b)
+            self.enemies[word.b].add(word.a)
+
+    def find(self, key: Key) -> Key:
+        while self.parent[key] != key:
+            self.parent[key] = self.parent[self.parent[key]]
+            key = self.parent[key]
+        return key
+
+    def join(self, a: Key, b: Key, *, by_hand: bool = False) -> str | None:
+        """Unite two groups, or say why not. A person's must-link may exceed a limit."""
+        one, two = self.find(a), self.find(b)
+        if one == two:
+            return None
+        if any(self.find(enemy) == two for enemy in self._enemies(one)):
+            return "cannot_link"
+        total = self.counts[one] + self.counts[two]
+        if not by_hand:
+            for kind, count in sorted(total.items()):
+                if count > self.limits[kind] and self.counts[one][kind] and self.counts[two][kind]:
+                    return f"limit:{kind}"
+        small, large = sorted((one, two), key=lambda root: (len(self.members[root]), root))
+        self.parent[small] = large
+        self.counts[large] = total
+        self.members[large] += self.members.pop(small)
+        return None
+
+    def _enemies(self, root: Key) -> Iterator[Key]:
+        if self.enemies:
+            for member in self.members[root]:
+                yield from self.enemies.get(member, ())
+
+    def anchors(self, age: object) -> dict[Key, Key]:
+        oldest: dict[Key, Key] = {}
+        assert callable(age)
+        for members in self.members.values():
+            anchor = min(members, key=age)
+            oldest.update(dict.fromkeys(members, anchor))
+        return oldest

@@ -1,0 +1,74 @@
+"""The Bolt connection: one driver a process, transactions that retry, errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, LiteralString, cast
+
+import neo4j
+from django.conf import settings
+from neo4j import Driver, GraphDatabase
+from neo4j.exceptions import DriverError, Neo4jError
+
+from cdp.errors import CDPError
+
+Row = dict[str, Any]
+
+
+@lru_cache(maxsize=8)
+def _driver(uri: str, user: str, password: str) -> Driver:
+    return GraphDatabase.driver(
+        uri, auth=(user, password), connection_timeout=5, max_transaction_retry_time=10,
+        notifications_min_severity="OFF", liveness_check_timeout=5,
+    )  # fmt: skip
+
+
+def driver() -> Driver:
+    return _driver(settings.NEO4J_URI, settings.NEO4J_USER, settings.NEO4J_PASSWORD)
+
+
+def write(statements: list[tuple[str, Row]]) -> None:
+    """Run statements in one managed transaction, retried by the driver on transient errors.
+
+    Raises:
+        CDPError: ``graph_unavailable`` (retryable) or ``graph_error``.
+    """
+
+    def work(tx: neo4j.ManagedTransaction) -> None:
+        for cypher, parameters in statements:
+            tx.run(cast(LiteralString, cypher), parameters).consume()
+
+    try:
+        with driver().session(database=settings.NEO4J_DATABASE) as session:
+            session.execute_write(work)
+    except (DriverError, Neo4jError, OSError) as error:
+        raise _translated(error) from error
+
+
+def run(cypher: str, **parameters: Any) -> None:
+    """One auto-committed statement (schema commands need it)."""
+    try:
+        with driver().session(database=settings.NEO4J_DATABASE) as session:
+            session.run(cast(LiteralString, cypher), parameters).consume()
+    except (DriverError, Neo4jError, OSError) as error:
+        raise _translated(error) from error
+
+
+def stream(cypher: str, **parameters: Any) -> Iterator[Row]:
+    """Rows of a read, fetched a thousand at a time."""
+    try:
+        database = settings.NEO4J_DATABASE
+        with driver().session(database=database, fetch_size=1000) as session:
+            for record in session.run(cast(LiteralString, cypher), parameters):
+                yield record.data()
+    except (DriverError, Neo4jError, OSError) as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> CDPError:
+    away = isinstance(error, DriverError | OSError) or (
+        isinstance(error, Neo4jError) and error.is_retryable()
+    )
+    code = "graph_unavailable" if away else "graph_error"
+    return CDPError(code, f"the graph store at {settings.NEO4J_URI}: {error}", retryable=away)

@@ -1,0 +1,1 @@
+"""The partition applied to PostgreSQL under locks."""

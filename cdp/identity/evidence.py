@@ -1,0 +1,132 @@
+"""Write the evidence of a batch of events: identifiers and the links between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+
+from django.db import connection
+
+from cdp.domain.identifiers import Key
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The identifiers of one event and when it happened."""
+
+    event: int
+    keys: tuple[Key, ...]
+    at: datetime
+
+
+def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:
+    """Insert what is new (each born as a component of its own); returns every key's id."""
+    first: dict[Key, datetime] = {}
+    last: dict[Key, datetime] = {}
+    for item in seen:
+        for key in item.keys:
+            first[key] = min(first.get(key, item.at), item.at)
+            last[key] = max(last.get(key, item.at), item.at)
+    keys = sorted(first)
+    columns = [
+        [key.kind for key in keys], [key.value for key in keys],
+        [first[key] for key in keys], [last[key] for key in keys],
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO cdp_identifier (id, kind, value, component, first_seen_at, last_seen_at)
+            SELECT n, kind, value, n, first_at, last_at FROM (
+                SELECT nextval(pg_get_serial_sequence('cdp_identifier', 'id')) AS n, t.*
+                FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+                     AS t(kind, value, first_at, last_at)
+                WHERE NOT EXISTS (SELECT FROM cdp_identifier i
+                                  WHERE i.kind = t.kind AND i.value = t.value)
+                ORDER BY kind COLLATE "C", value COLLATE "C") AS born
+            ON CONFLICT (kind, value) DO NOTHING
+            """,
+            columns,
+        )
+        cursor.execute(
+            """
+            SELECT i.kind, i.value, i.id FROM cdp_identifier i
+            JOIN unnest(%s::text[], %s::text[]) AS t(kind, value) USING (kind, value)
+            """,
+            columns[:2],
+        )
+        return {Key(kind, value): id_ for kind, value, id_ in cursor.fetchall()}
+
+
+def pairs_of(seen: list[Seen], ids: Mapping[Key, int]) -> dict[tuple[int, int], list[datetime]]:
+    """Every pair of identifiers seen together, with the times it was."""
+    pairs: dict[tuple[int, int], list[datetime]] = {}
+    for item in seen:
+        for pair in combinations(sorted(ids[key] for key in item.keys), 2):
+            pairs.setdefault(pair, []).append(item.at)
+    return pairs
+
+
+def known_pairs(pairs: Mapping[tuple[int, int], object]) -> set[tuple[int, int]]:
+    ordered = sorted(pairs)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT l.a_id, l.b_id FROM cdp_link l
+            JOIN unnest(%s::bigint[], %s::bigint[]) AS t(a, b) ON l.a_id = t.a AND l.b_id = t.b
+            """,
+            [[a for a, _ in ordered], [b for _, b in ordered]],
+        )
+        return set(cursor.fetchall())
+
+
+def write_links(pairs: Mapping[tuple[int, int], list[datetime]]) -> None:
+    ordered = sorted(pairs)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO cdp_link AS old (a_id, b_id, count, first_at, last_at)
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[],
+                                 %s::timestamptz[]) AS t(a, b, n, first_at, last_at)
+            ORDER BY a, b
+            ON CONFLICT (a_id, b_id) DO UPDATE SET count = old.count + EXCLUDED.count,
+                first_at = least(old.first_at, EXCLUDED.first_at),
+                last_at = greatest(old.last_at, EXCLUDED.last_at)
+            """,
+            [
+                [a for a, _ in ordered], [b for _, b in ordered],
+                [len(pairs[pair]) for pair in ordered],
+                [min(pairs[pair]) for pair in ordered], [max(pairs[pair]) for pair in ordered],
+            ],
+        )  # fmt: skip
+
+
+def touch_identifiers(seen: list[Seen], ids: Mapping[Key, int]) -> set[int]:
+    """Widen first and last seen; returns the identifiers now known to be older than before."""
+    first: dict[int, datetime] = {}
+    last: dict[int, datetime] = {}
+    for item in seen:
+        for key in item.keys:
+            id_ = ids[key]
+            first[id_] = min(first.get(id_, item.at), item.at)
+            last[id_] = max(last.get(id_, item.at), item.at)
+    ordered = sorted(first)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH changed AS (
+                SELECT i.id, t.first_at, t.last_at, t.first_at < i.first_seen_at AS older
+                FROM cdp_identifier i
+                JOIN unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])
+                     AS t(id, first_at, last_at) ON t.id = i.id
+                WHERE t.first_at < i.first_seen_at OR t.last_at > i.last_seen_at
+                ORDER BY i.id FOR NO KEY UPDATE OF i)
+            UPDATE cdp_identifier i
+            SET first_seen_at = least(i.first_seen_at, c.first_at),
+                last_seen_at = greatest(i.last_seen_at, c.last_at)
+            FROM changed c WHERE c.id = i.id RETURNING i.id, c.older
+            """,
+            [ordered, [first[i] for i in ordered], [last[i] for i in ordered]],
+        )
+        return {id_ for id_, older in cursor.fetchall() if older}

@@ -1,0 +1,55 @@
+"""``manage.py rebuild graph|profiles [--check]``: derived stores anew from PostgreSQL."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from cdp import pipeline
+from cdp.management.commands._base import progress, told_plainly
+
+
+class Command(BaseCommand):
+    help = (
+        "Rebuild the graph or the profiles; with --check only report differences (exit 1 on any)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", choices=["graph", "profiles"])
+        parser.add_argument("--check", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with told_plainly():
+            if options["check"]:
+                self._check(options["what"])
+            else:
+                self._rebuild(options["what"])
+
+    def _rebuild(self, what: str) -> None:
+        with progress() as bar:
+            tasks: dict[str, Any] = {}
+
+            def advance(name: str, count: int) -> None:
+                task = tasks.setdefault(
+                    name, bar.add_task(name, total=None) if name not in tasks else None
+                )
+                bar.advance(task, count)
+
+            if what == "graph":
+                pipeline.rebuild_graph(advance)
+            else:
+                pipeline.rebuild_profiles(advance)
+        self.stdout.write(f"{what}: rebuilt")
+
+    def _check(self, what: str) -> None:
+        found = pipeline.check_graph() if what == "graph" else pipeline.check_profiles()
+        for name, (count, examples) in found.items():
+            self.stdout.write(f"{what} {name}: {count} differences")
+            for example in examples:
+                self.stdout.write(f"  {example}")
+        total = sum(count for count, _ in found.values())
+        if total:
+            raise CommandError(f"{what}: {total} differences")
+        self.stdout.write(f"{what}: 0 differences")

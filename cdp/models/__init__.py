@@ -1,0 +1,43 @@
+"""One aggregate a file; imported from here."""
+
+from cdp.models.catalogue import ChannelFact, Fact, FactType, Product
+from cdp.models.content import ChannelSpec, TextFormat, Variant
+from cdp.models.events import (
+    Event,
+    ImportRun,
+    Interaction,
+    QuarantinedEvent,
+    Receipt,
+    ReceiptStatus,
+    Suppression,
+    Verb,
+)
+from cdp.models.exposures import ConsistencyReport, Exposure, ExposureKind
+from cdp.models.identity import (
+    Assertion,
+    Customer,
+    Identifier,
+    Link,
+    MembershipChange,
+    Verdict,
+)
+from cdp.models.learning import (
+    Artifact,
+    ArtifactStatus,
+    CustomerVector,
+    ProductVector,
+    Slate,
+    Snapshot,
+)
+from cdp.models.outbox import OutboxMessage, Topic
+from cdp.models.profiles import Counter, Profile, TraitObservation
+from cdp.models.sources import ApiKey, Scope, Source, hash_key, new_key
+
+__all__ = [
+    "ApiKey", "Artifact", "ArtifactStatus", "Assertion", "ChannelFact", "ChannelSpec", "ConsistencyReport",
+    "Counter", "Customer", "CustomerVector", "Event", "Exposure", "ExposureKind", "Fact",
+    "FactType", "Identifier", "ImportRun", "Interaction", "Link", "MembershipChange",
+    "OutboxMessage", "Product", "ProductVector", "Profile", "QuarantinedEvent", "Receipt",
+    "ReceiptStatus", "Scope", "Slate", "Snapshot", "Source", "Suppression", "TextFormat", "Topic",
+    "TraitObservation", "Variant", "Verb", "Verdict", "hash_key", "new_key",
+]  # fmt: skip

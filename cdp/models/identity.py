@@ -1,0 +1,101 @@
+"""Identifiers, the links between them, human assertions, and the customers derived from both."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Customer(models.Model):
+    """A stable id. The primary key is that of the identifier it is anchored on.
+
+    A row is never deleted by a merge: an absorbed customer's anchor belongs to its survivor, and
+    following it (``anchor.customer``) is the redirect. A split gives the id back.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    public_id = models.UUIDField(unique=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class Identifier(models.Model):
+    """One normalised (kind, value). Events hang on it; it belongs to exactly one customer.
+
+    ``component`` is the smallest identifier id of its evidence component; that row is the lock.
+    ``shared`` identifiers (a kiosk, a till's e-mail) keep their events but join nobody.
+    """
+
+    kind = models.CharField(max_length=20)
+    value = models.CharField(max_length=320)
+    component = models.BigIntegerField(db_index=True)
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, null=True, related_name="identifiers", db_constraint=False
+    )
+    shared = models.BooleanField(db_default=False)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "value"], name="identifier_kind_value")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+
+class Link(models.Model):
+    """Two identifiers seen together (``a`` is the one with the smaller id)."""
+
+    a = models.ForeignKey(Identifier, models.CASCADE, related_name="links_up")
+    b = models.ForeignKey(Identifier, models.CASCADE, related_name="links_down")
+    weight = models.FloatField(db_default=1.0)
+    count = models.PositiveIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["a", "b"], name="link_pair"),
+            models.CheckConstraint(condition=models.Q(a__lt=models.F("b")), name="link_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.a_id}–{self.b_id}"
+
+
+class Verdict(models.TextChoices):
+    MUST_LINK = "must_link"
+    CANNOT_LINK = "cannot_link"
+
+
+class Assertion(models.Model):
+    """A person's word on two identifiers; undone by retracting it, never by deleting it."""
+
+    a = models.ForeignKey(Identifier, models.CASCADE, related_name="assertions_a")
+    b = models.ForeignKey(Identifier, models.CASCADE, related_name="assertions_b")
+    verdict = models.CharField(max_length=12, choices=Verdict.choices)
+    actor = models.CharField(max_length=150)
+    reason = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+    retracted_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.a_id}–{self.b_id}"
+
+
+class MembershipChange(models.Model):
+    """The ledger: this identifier moved from one customer to another, and what caused it."""
+
+    identifier = models.ForeignKey(Identifier, models.CASCADE, related_name="changes")
+    old_customer = models.BigIntegerField(null=True)
+    new_customer = models.BigIntegerField()
+    cause = models.CharField(max_length=40)
+    rules_version = models.CharField(max_length=20)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.identifier_id}: {self.old_customer} → {self.new_customer}"

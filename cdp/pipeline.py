@@ -1,0 +1,209 @@
+"""The one page that says what follows what.
+
+ingest ─► outbox ─► resolve ─► observe ─► fold ─► outbox ─► project (graph)
+facts ─► render (texts)      served ─► record (exposures)
+
+Each function is one transaction: claimed messages are deleted with the work they asked for, so a
+worker killed anywhere leaves the work to the next one, undone and not half done.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from cdp import outbox
+from cdp.domain.events import Envelope
+from cdp.errors import CDPError
+from cdp.identity.evaluate import Applied
+from cdp.models import ImportRun, OutboxMessage, ReceiptStatus, Source, Topic
+from cdp.stages import rebuild
+from cdp.stages.fold import differences, fold
+from cdp.stages.import_file import import_rows, start
+from cdp.stages.ingest import Outcome, ingest
+from cdp.stages.observe import observe
+from cdp.stages.project import project
+from cdp.stages.record import record
+from cdp.stages.render import all_products, render
+from cdp.stages.resolve import reattribute, resolve
+
+log = logging.getLogger(__name__)
+Advance = rebuild.Advance
+PROJECTOR_LOCK = 7_301_001
+EVENT_MESSAGES = 10
+GRAPH_MESSAGES = 40
+TRIES = 8
+
+
+def process_events(limit: int = EVENT_MESSAGES) -> int:
+    """Resolve, profile and hand on the next accepted events; returns how many messages it did."""
+    return _work(Topic.EVENTS, limit, _take_in_events)
+
+
+def project_graph(limit: int = GRAPH_MESSAGES) -> int:
+    """Bring the graph up to date; one projector at a time, the others have nothing to do."""
+    return _work(Topic.GRAPH, limit, _take_in_graph)
+
+
+def record_exposures(rows: list[dict[str, Any]]) -> None:
+    """Write what was served; called off the path of the requests that served it."""
+    record(rows)
+
+
+def accept(source: Source, messages: Sequence[object], envelope: Envelope) -> list[Outcome]:
+    """Take in messages of one request; durable when it returns."""
+    return ingest(source, messages, envelope)
+
+
+def start_import(source: Source, fingerprint: str) -> ImportRun:
+    """The import of one file into one source: new, or where it was interrupted."""
+    return start(source, fingerprint)
+
+
+def import_events(
+    run: ImportRun, messages: Iterator[object], advance: Callable[[int], None]
+) -> ImportRun:
+    """A file's messages through the same ingestion as HTTP."""
+
+    def statuses(source: Source, part: list[object], envelope: Envelope) -> list[ReceiptStatus]:
+        return [outcome.status for outcome in ingest(source, part, envelope)]
+
+    return import_rows(run, messages, statuses, advance)
+
+
+def drain(advance: Callable[[int], None] = lambda done: None) -> int:
+    """Work here until nothing is due in the outbox; returns how many messages were done."""
+    total = 0
+    while True:
+        done = process_events() + project_graph()
+        if not done:
+            return total
+        total += done
+        advance(done)
+
+
+def refresh_content() -> int:
+    """Render the texts whose facts are new or changed; returns how many were written."""
+    return render(all_products())
+
+
+def after_decision(applied: Applied) -> None:
+    """What follows an admin's assertion or its retraction, in the same transaction."""
+    reattributed, recount = reattribute(applied.flipped) if applied.flipped else ([], set[int]())
+    observe([], recount)
+    changed = fold(recount | applied.moved, applied.customers)
+    _hand_to_graph(
+        [], applied.moved | applied.flipped, {*applied.customers, *changed}, reattributed
+    )
+
+
+def _take_in_events(messages: list[OutboxMessage]) -> None:
+    events = sorted({id_ for message in messages for id_ in message.payload["events"]})
+    done = resolve(events)
+    observe(done.events, done.recount)
+    changed = fold(done.subjects | done.recount | done.moved, done.customers)
+    identities = done.subjects | done.moved | done.recount
+    _hand_to_graph(done.events, identities, {*done.customers, *changed}, done.reattributed)
+
+
+def _hand_to_graph(
+    events: list[int], identities: Iterable[int], customers: Iterable[int], reattributed: list[int]
+) -> None:
+    payload = {
+        "events": events,
+        "identities": sorted(identities),
+        "customers": sorted(customers),
+        "reattributed": sorted(reattributed),
+    }
+    if any(payload.values()):
+        outbox.add(Topic.GRAPH, payload)
+
+
+def _take_in_graph(messages: list[OutboxMessage]) -> None:
+    asked: dict[str, set[int]] = {}
+    for message in messages:
+        for name, ids in message.payload.items():
+            asked.setdefault(name, set()).update(ids)
+    project(**asked)
+
+
+def _work(topic: Topic, limit: int, take_in: Callable[[list[OutboxMessage]], None]) -> int:
+    for attempt in range(TRIES):
+        claimed: list[OutboxMessage] = []
+        try:
+            with transaction.atomic():
+                if topic == Topic.GRAPH and not _only_projector():
+                    return 0
+                claimed = outbox.claim(topic, limit)
+                if claimed:
+                    take_in(claimed)
+                    outbox.done(claimed)
+            return len(claimed)
+        except OperationalError as error:
+            if not _deadlocked(error) or attempt == TRIES - 1:
+                raise
+            log.info("deadlock on %s, trying again", topic)
+            time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
+        except CDPError as error:
+            _postpone(topic, claimed, error)
+            return 0
+        except (DatabaseError, LookupError, ValueError, TypeError) as error:
+            # A message that cannot be worked must not stop those behind it; it stays, and is seen.
+            log.exception("%s failed", topic)
+            _postpone(topic, claimed, error)
+            return 0
+    return 0
+
+
+def _postpone(topic: Topic, claimed: list[OutboxMessage], error: Exception) -> None:
+    attempts = min((message.attempts for message in claimed), default=0)
+    outbox.postpone([message.id for message in claimed], str(error), attempts)
+    log.warning("%s postponed: %s", topic, error)
+
+
+def _deadlocked(error: OperationalError) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in ("40P01", "40001")
+
+
+def _only_projector() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [PROJECTOR_LOCK])
+        row = cursor.fetchone()
+        return bool(row and row[0])
+
+
+def rebuild_graph(advance: Advance) -> None:
+    """The whole graph anew, from PostgreSQL alone; the projector waits meanwhile."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PROJECTOR_LOCK])
+        rebuild.rebuild_graph(advance)
+
+
+def check_graph() -> dict[str, tuple[int, list[str]]]:
+    found = rebuild.graph_differences()
+    return {name: (diff.total, diff.examples or []) for name, diff in found.items()}
+
+
+def rebuild_profiles(advance: Advance) -> None:
+    """Traits, counters and profiles anew, from the events alone."""
+    with transaction.atomic():
+        rebuild.clear_observations()
+        for ids in rebuild.in_chunks(rebuild.subjects()):
+            observe([], ids)
+            advance("identifiers", len(ids))
+        for ids in rebuild.in_chunks(rebuild.profile_customers()):
+            fold([], ids)
+            advance("profiles", len(ids))
+
+
+def check_profiles() -> dict[str, tuple[int, list[str]]]:
+    wrong = differences(rebuild.profile_customers())
+    counters = rebuild.observation_differences()
+    return {"profiles": (len(wrong), [str(id_) for id_ in wrong[:5]]), "counters": (counters, [])}

@@ -1,0 +1,150 @@
+"""The honest baseline: the same shop with identity resolution off, each channel by itself.
+
+The same pure functions (partition, survivorship, fold-in, ranking) run over one channel's evidence
+only, with the same artifact, so that the difference is what joining the channels is worth.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+
+from cdp.domain.consistency import Shown
+from cdp.domain.identifiers import Key
+from cdp.domain.partition import Link, Partition, partition
+from cdp.domain.ranking import ProductSpace, Touch, best, fold_in
+from cdp.domain.rules import DEFAULT_RULES, Rules
+from cdp.models import ChannelFact
+from cdp.selectors.exposures import Presented
+from cdp.selectors.vectors import product_space, strangers_skus
+
+_LINKS = """
+    SELECT a, b, min(e.occurred_at) FROM cdp_event e, unnest(e.identifiers) AS a,
+           unnest(e.identifiers) AS b
+    WHERE e.channel = %s AND a <= b GROUP BY a, b
+"""
+_EVENTS = """
+    SELECT e.identifiers, e.occurred_at, e.message_id, e.parsed->'traits', e.verb,
+           (SELECT array_agg(i.sku) FROM cdp_interaction i WHERE i.event_id = e.id)
+    FROM cdp_event e
+    WHERE e.channel = %s AND (e.verb <> '' OR e.parsed->'traits' <> '{}')
+"""
+
+
+@dataclass
+class _Record:
+    """What one channel alone knows of one of its customers."""
+
+    touches: list[Touch]
+    traits: dict[str, tuple[Any, Any]]
+
+
+class ChannelAlone:
+    """One channel's own customers, histories and slates."""
+
+    def __init__(
+        self, channel: str, space: ProductSpace | None, rules: Rules = DEFAULT_RULES
+    ) -> None:
+        self.channel = channel
+        self.space = space
+        self.rules = rules
+        self.keys = _keys()
+        self.partition = self._partition()
+
+    def shown(self, item: Presented, kind: str, showable: frozenset[str]) -> Shown:
+        """The exposure as this channel, knowing only itself, would have made it."""
+        key = self.keys[item.identifier]
+        anchor = self.partition.anchor.get(key)
+        served_as = f"{anchor.kind}:{anchor.value}" if anchor else f"stranger on {self.channel}"
+        record = self.records.get(anchor) if anchor else None
+        old = item.shown
+        return Shown(
+            self.channel, old.at, served_as,
+            items=self._slate(record, len(old.items), showable) if kind == "slate" else (),
+            facts=self._facts(old) if kind == "content" else {},
+            traits={k: v for k, (_, v) in record.traits.items()} if record and kind == "profile" else {},
+        )  # fmt: skip
+
+    @cached_property
+    def records(self) -> dict[Key, _Record]:
+        index = self.space.index if self.space else {}
+        records: dict[Key, _Record] = defaultdict(lambda: _Record([], {}))
+        with connection.cursor() as cursor:
+            cursor.execute(_EVENTS, [self.channel])
+            for identifiers, at, message_id, traits, verb, skus in cursor:
+                subject = self._subject(identifiers)
+                if subject is None:
+                    continue
+                record = records[self.partition.anchor[subject]]
+                when = int(at.timestamp() * 1000)
+                known = (index[sku] for sku in skus or () if sku in index)
+                record.touches += [Touch(product, verb, when) for product in known]
+                for name, value in _loaded(traits).items():
+                    newest = record.traits.get(name)
+                    if newest is None or newest[0] < (at, message_id):
+                        record.traits[name] = ((at, message_id), value)
+        return dict(records)
+
+    def _subject(self, identifiers: Iterable[int]) -> Key | None:
+        keys = [self.keys[id_] for id_ in identifiers]
+        own = [key for key in keys if key not in self.partition.shared] or keys
+        return min(own, key=lambda key: (self.rules.rank[key.kind], key.value), default=None)
+
+    def _slate(
+        self, record: _Record | None, count: int, showable: frozenset[str]
+    ) -> tuple[str, ...]:
+        vector = fold_in(record.touches, self.space) if record and self.space else None
+        if vector is None or self.space is None or record is None:
+            ranked: Iterable[str] = self._strangers
+        else:
+            owned = {touch.product for touch in record.touches if touch.verb == "purchased"}
+            ranked = (self.space.skus[n] for n, _ in best(vector, self.space, owned, 200))
+        return tuple(sku for sku in ranked if sku in showable)[:count]
+
+    def _facts(self, old: Shown) -> dict[str, str]:
+        """The facts the served text states, with the values of the channel's own records."""
+        return {
+            name: self._own_facts.get((sku, key), value)
+            for name, value in old.facts.items()
+            for sku, _, key in [name.split("/")]
+        }
+
+    @cached_property
+    def _strangers(self) -> list[str]:
+        return strangers_skus()
+
+    @cached_property
+    def _own_facts(self) -> dict[tuple[str, str], str]:
+        rows = ChannelFact.objects.filter(channel=self.channel)
+        return {
+            (sku, key): value
+            for sku, key, value in rows.values_list("product__sku", "key", "value")
+        }
+
+    def _partition(self) -> Partition:
+        with connection.cursor() as cursor:
+            cursor.execute(_LINKS, [self.channel])
+            links = [Link(self.keys[a], self.keys[b], at) for a, b, at in cursor]
+        return partition(links, [], self.rules)
+
+
+def channels_alone(channels: Iterable[str]) -> dict[str, ChannelAlone]:
+    space = product_space()
+    return {channel: ChannelAlone(channel, space) for channel in channels}
+
+
+def _keys() -> dict[int, Key]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, kind, value FROM cdp_identifier")
+        return {id_: Key(kind, value) for id_, kind, value in cursor}
+
+
+def _loaded(traits: Any) -> dict[str, Any]:
+    import json
+
+    return json.loads(traits) if isinstance(traits, str) else dict(traits or {})

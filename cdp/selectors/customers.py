@@ -1,0 +1,89 @@
+"""Read customers: by identifier, with their identifiers, profile and timeline."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from cdp.domain.identifiers import Key, Refused, normalise
+from cdp.errors import CDPError
+from cdp.models import Customer, Event, Identifier, Profile
+
+
+@dataclass(frozen=True)
+class Found:
+    """A customer and the identifier it was found by."""
+
+    customer: Customer
+    identifier: Identifier
+
+
+def normalised(kind: str, value: str, region: str) -> Key:
+    """The identifier that a caller names.
+
+    Raises:
+        CDPError: ``bad_identifier`` naming the reason.
+    """
+    result = normalise(kind, value, region)
+    if isinstance(result, Refused):
+        raise CDPError(
+            "bad_identifier", f"{kind} {value!r:.80} is not an identifier: {result.reason}",
+            field="identifier.value",
+        )  # fmt: skip
+    return result
+
+
+def by_identifiers(keys: Sequence[Key]) -> dict[Key, Found]:
+    """The customers of several identifiers, in one query."""
+    wanted = Q()
+    for key in set(keys):
+        wanted |= Q(kind=key.kind, value=key.value)
+    rows = Identifier.objects.filter(wanted, customer__isnull=False) if keys else []
+    found: dict[Key, Found] = {}
+    for row in rows.select_related("customer") if keys else []:  # type: ignore[union-attr]
+        assert row.customer is not None
+        found[Key(row.kind, row.value)] = Found(row.customer, row)
+    return found
+
+
+def by_public_id(public_id: uuid.UUID) -> Customer | None:
+    """The customer of an id, following the redirect of an absorbed one to its survivor."""
+    row = Customer.objects.filter(public_id=public_id).first()
+    if row is None:
+        return None
+    anchor = Identifier.objects.select_related("customer").filter(id=row.id).first()
+    return anchor.customer if anchor and anchor.customer else row
+
+
+def identifiers_of(customers: Iterable[int]) -> dict[int, list[Identifier]]:
+    rows: dict[int, list[Identifier]] = defaultdict(list)
+    found = Identifier.objects.filter(customer_id__in=list(customers))
+    for row in found.order_by("first_seen_at", "id"):
+        assert row.customer_id is not None
+        rows[row.customer_id].append(row)
+    return rows
+
+
+def profiles_of(customers: Iterable[int]) -> dict[int, Profile]:
+    return Profile.objects.in_bulk(list(customers))
+
+
+@dataclass(frozen=True)
+class EventPage:
+    events: list[Event]
+    has_next: bool
+
+
+def timeline(customer: int, first: int, after: tuple[datetime, int] | None = None) -> EventPage:
+    """A customer's events, newest first; ``after`` is the (occurred_at, id) of the last one seen."""
+    rows = Event.objects.filter(subject__customer_id=customer).select_related("source")
+    if after is not None:
+        at, id_ = after
+        rows = rows.filter(Q(occurred_at__lt=at) | Q(occurred_at=at, id__lt=id_))
+    page = list(rows.order_by("-occurred_at", "-id")[: first + 1])
+    return EventPage(page[:first], len(page) > first)

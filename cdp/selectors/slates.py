@@ -1,0 +1,66 @@
+"""Read stored recommendations and apply what a channel may show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from cdp.models import Artifact, ArtifactStatus, Product, Slate
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """One place of a slate as a channel may show it; ``rank`` starts at 1."""
+
+    rank: int
+    product: Product
+    score: float
+    reason: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ServedSlate:
+    artifact: int
+    model: str
+    personal: bool
+    items: list[Recommended]
+
+
+def serving_artifact() -> Artifact | None:
+    return Artifact.objects.filter(status=ArtifactStatus.SERVING).first()
+
+
+def slates_of(customers: Iterable[int]) -> dict[int, Slate]:
+    """Each customer's slate of the serving artifact; the strangers' one where they have none."""
+    artifact = serving_artifact()
+    if artifact is None:
+        return {}
+    wanted = set(customers)
+    rows = Slate.objects.filter(artifact=artifact).filter(
+        Q(customer_id__in=wanted) | Q(customer=None)
+    )
+    found = {row.customer_id: row for row in rows.select_related("artifact")}
+    strangers = found.get(None)
+    chosen = {customer: found.get(customer, strangers) for customer in wanted}
+    return {customer: slate for customer, slate in chosen.items() if slate is not None}
+
+
+def showable(product: Product, channel: str) -> bool:
+    return product.in_stock and (not product.channels or channel in product.channels)
+
+
+def serve(slate: Slate, products: dict[str, Product], channel: str, first: int) -> ServedSlate:
+    """The best ``first`` items that this channel may show. The ranking is the same on every one."""
+    items: list[Recommended] = []
+    for item in slate.items:
+        product = products.get(item["sku"])
+        if product is not None and showable(product, channel):
+            items.append(Recommended(len(items) + 1, product, item["score"], item["reason"]))
+        if len(items) == first:
+            break
+    return ServedSlate(
+        slate.artifact_id, slate.artifact.model, slate.customer_id is not None, items
+    )

@@ -1,0 +1,1 @@
+"""The embedded servers: real PostgreSQL, a real Bolt graph server and a real Valkey from wheels."""

@@ -1,0 +1,77 @@
+"""Write products and their facts; a changed fact supersedes the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from cdp import outbox
+from cdp.domain.listing import Listing, Value
+from cdp.models import ChannelFact, Fact, Product, Topic
+
+
+def write_products(listings: Iterable[Listing], origin: str) -> int:
+    """Insert or update products, supersede changed facts, tell the graph; returns how many."""
+    rows = list({item.sku: item for item in listings}.values())
+    with transaction.atomic():
+        products = Product.objects.bulk_create(
+            [
+                Product(
+                    sku=item.sku, title=item.title, description=item.description,
+                    category=item.category, brand=item.brand, in_stock=item.in_stock,
+                    channels=list(item.channels),
+                )
+                for item in rows
+            ],
+            update_conflicts=True,
+            unique_fields=["sku"],
+            update_fields=["title", "description", "category", "brand", "in_stock", "channels"],
+        )  # fmt: skip
+        ids = [product.pk for product in products]
+        _supersede({p.pk: item.facts for p, item in zip(products, rows, strict=True)}, origin)
+        if ids:
+            outbox.add(Topic.GRAPH, {"products": sorted(ids)})
+    return len(rows)
+
+
+def write_channel_facts(channel: str, values: Mapping[str, Mapping[str, str]]) -> int:
+    """What a channel's own records say, by sku and fact key; only measured, never served."""
+    products = dict(Product.objects.filter(sku__in=list(values)).values_list("sku", "id"))
+    rows = [
+        ChannelFact(product_id=products[sku], channel=channel, key=key, value=value)
+        for sku, facts in values.items()
+        if sku in products
+        for key, value in facts.items()
+    ]
+    ChannelFact.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["product", "channel", "key"],
+        update_fields=["value"], batch_size=1000,
+    )  # fmt: skip
+    return len(rows)
+
+
+def _supersede(wanted: dict[int, Mapping[str, tuple[str, Value]]], origin: str) -> None:
+    current = {
+        (row.product_id, row.key): row
+        for row in Fact.objects.select_for_update().filter(
+            product_id__in=wanted, superseded_at=None
+        )
+    }
+    old: list[int] = []
+    new: list[Fact] = []
+    for product, facts in wanted.items():
+        for key, (kind, value) in facts.items():
+            known = current.get((product, key))
+            if known is not None and (known.type, known.value) == (kind, dict(value)):
+                continue
+            if known is not None:
+                old.append(known.pk)
+            version = known.version + 1 if known else 1
+            new.append(
+                Fact(product_id=product, key=key, type=kind, value=dict(value), version=version,
+                     origin=origin)
+            )  # fmt: skip
+    Fact.objects.filter(pk__in=old).update(superseded_at=timezone.now())
+    Fact.objects.bulk_create(new, batch_size=1000)

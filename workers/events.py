@@ -1,0 +1,33 @@
+"""Work through the outbox: accepted events, then the graph."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cdp import pipeline
+from workers.app import app
+
+BUDGET_SECONDS = 5.0
+
+
+@app.task(name="workers.events.drain")
+def drain() -> int:
+    return _until_empty(pipeline.process_events)
+
+
+@app.task(name="workers.events.drain_graph")
+def drain_graph() -> int:
+    return _until_empty(pipeline.project_graph)
+
+
+def _until_empty(step: Callable[[], int]) -> int:
+    """Repeat a step until it finds nothing; give way to other tasks after a few seconds."""
+    total = 0
+    deadline = time.monotonic() + BUDGET_SECONDS
+    while time.monotonic() < deadline:
+        done = step()
+        total += done
+        if not done:
+            break
+    return total
