@@ -13,6 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -21,11 +22,12 @@ from cdp import outbox
 from cdp.domain.events import Envelope
 from cdp.errors import CDPError
 from cdp.identity.evaluate import Applied
-from cdp.models import ImportRun, OutboxMessage, ReceiptStatus, Source, Topic
+from cdp.models import ConsistencyReport, ImportRun, OutboxMessage, ReceiptStatus, Source, Topic
 from cdp.stages import rebuild
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
 from cdp.stages.ingest import Outcome, ingest
+from cdp.stages.measure import measure
 from cdp.stages.observe import observe
 from cdp.stages.project import project
 from cdp.stages.record import record
@@ -207,3 +209,8 @@ def check_profiles() -> dict[str, tuple[int, list[str]]]:
     wrong = differences(rebuild.profile_customers())
     counters = rebuild.observation_differences()
     return {"profiles": (len(wrong), [str(id_) for id_ in wrong[:5]]), "counters": (counters, [])}
+
+
+def measure_consistency(start: datetime, end: datetime) -> ConsistencyReport:
+    """The shop's consistency in a window, against each channel alone; kept as a report."""
+    return measure(start, end)

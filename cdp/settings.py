@@ -67,6 +67,8 @@ INSTALLED_APPS = [
     "strawberry_django",
     "graphene_django_graphiql_static",
     "cdp",
+    "api",
+    "graph_ml",  # for its commands; no models, and nothing of torch is imported with it
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -83,7 +85,7 @@ ASGI_APPLICATION = "api.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "api" / "templates"],
+        "DIRS": [],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,0 +1,1 @@
+"""Learning from the interaction graph. torch lives only here, and only below this file."""

@@ -23,8 +23,8 @@ from api.wire.metrics import RECEIVED
 from cdp.domain.events import Envelope, parse_sent_at
 from cdp.errors import CDPError
 from cdp.models import Source
-from cdp.selectors.sources import source_by_key
 from cdp.pipeline import Outcome, accept
+from cdp.selectors.sources import source_by_key
 
 MAX_EVENTS = 2500
 View = Callable[..., HttpResponse]

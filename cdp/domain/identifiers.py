@@ -31,9 +31,40 @@ KINDS = (
 RANK: Mapping[str, int] = {kind: rank for rank, kind in enumerate(KINDS)}
 
 PLACEHOLDERS = frozenset(
-    "null none nil na n/a nan undefined unknown anonymous guest test tester testing noemail "
-    "no-email nomail email invalid id user_id userid distinct_id anonymousid true false "
-    "[object object] customer user noreply no-reply xxx".split()
+    [
+        "null",
+        "none",
+        "nil",
+        "na",
+        "n/a",
+        "nan",
+        "undefined",
+        "unknown",
+        "anonymous",
+        "guest",
+        "test",
+        "tester",
+        "testing",
+        "noemail",
+        "no-email",
+        "nomail",
+        "email",
+        "invalid",
+        "id",
+        "user_id",
+        "userid",
+        "distinct_id",
+        "anonymousid",
+        "true",
+        "false",
+        "[object",
+        "object]",
+        "customer",
+        "user",
+        "noreply",
+        "no-reply",
+        "xxx",
+    ]
     + ["[object object]", "not available", "no email"]
 )
 

@@ -43,7 +43,7 @@ def identity_rows(identifiers: Iterable[int]) -> list[Row]:
 
 def refusing(customers: Iterable[int]) -> set[int]:
     """Those of the customers who said no to personalization."""
-    said_no = Q(**{"traits__contains": {CONSENT: {"value": False}}})
+    said_no = Q(traits__contains={CONSENT: {"value": False}})
     rows = Profile.objects.filter(said_no, customer_id__in=list(customers))
     return set(rows.values_list("customer_id", flat=True))
 

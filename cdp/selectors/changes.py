@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q, F
 from django.db import connection
+from django.db.models import F, Q
 
 from cdp.models import Profile
 

@@ -1,0 +1,1 @@
+"""One recommender a file; all keep the contract of ``graph_ml.models.contract``."""

@@ -1,0 +1,1 @@
+"""The sample shop: invented people, products and journeys whose truth is known."""

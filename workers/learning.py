@@ -1,0 +1,23 @@
+"""Learn from the graph on a schedule."""
+
+from __future__ import annotations
+
+import logging
+
+from cdp.errors import CDPError
+from workers.app import app
+
+log = logging.getLogger(__name__)
+
+
+@app.task(name="workers.learning.retrain")
+def retrain() -> int | None:
+    """The serving artifact's id after the run; None when there was nothing to learn from."""
+    from graph_ml.run import learn  # torch is loaded by the worker that learns, and by no other
+
+    try:
+        result = learn(log.info)
+    except CDPError as error:
+        log.warning("no learning this time: %s", error)
+        return None
+    return result.serving.pk if result.serving else None
