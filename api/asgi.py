@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cdp.settings")
 
@@ -51,4 +51,4 @@ def bounded(app: App) -> App:
     return guarded
 
 
-application = bounded(get_asgi_application())
+application = bounded(cast(App, get_asgi_application()))

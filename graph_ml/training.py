@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from graph_ml.dataset import Split
 from graph_ml.device import choose
 
 Floats = NDArray[np.float32]
+torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]  # scipy's matrices are sound; said, not implied
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", module=__name__)
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,11 @@ def train(
         total, count = 0.0, 0
         for given, asked in _batches(data.matrix, taught, settings, dice):
             optimiser.zero_grad()
-            loss = _loss(*model(), to_csr(given), asked, settings)
-            loss.backward()
+            vectors, folds = model()
+            loss = _loss(vectors, folds, to_csr(given), asked, settings)
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            total, count = total + float(loss), count + 1
+            total, count = total + loss.item(), count + 1
         held_loss = _loss_on(model, probe, settings)
         mean = total / max(1, count)
         report(f"epoch {epoch + 1}/{settings.epochs} loss {mean:.4f} held out {held_loss:.4f}")
@@ -120,7 +124,7 @@ def _loss_on(
 ) -> float:
     vectors, folds = model()
     losses = [
-        float(_loss(vectors, folds, to_csr(given), asked, settings)) for given, asked in batches
+        _loss(vectors, folds, to_csr(given), asked, settings).item() for given, asked in batches
     ]
     return float(np.mean(losses)) if losses else float("inf")
 

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError
 from psycopg_pool import PoolTimeout
-from strawberry.extensions import SchemaExtension
 
 from cdp.errors import CDPError
 
 log = logging.getLogger(__name__)
 
 
-class MapErrors(SchemaExtension):
-    """Give each error ``extensions.code`` and ``extensions.retryable``."""
-
-    def on_operation(self) -> Iterator[None]:
-        yield
-        result = self.execution_context.result
-        errors = getattr(result, "errors", None)
-        if errors:
-            result.errors = [_mapped(error) for error in errors]  # type: ignore[union-attr]
-
-
-def _mapped(error: GraphQLError) -> GraphQLError:
+def mapped(error: GraphQLError) -> GraphQLError:
+    """The same error with ``extensions.code`` and ``extensions.retryable``."""
     cause = error.original_error
     if cause is None:
         error.extensions = {"code": "bad_query", "retryable": False, **(error.extensions or {})}

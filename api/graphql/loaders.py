@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from strawberry.dataloader import DataLoader
 
 from cdp.domain.identifiers import Key
-from cdp.models import Fact, Identifier, Product, Profile, Slate, Variant
+from cdp.models import ChannelSpec, Fact, Identifier, Product, Profile, Slate, Variant
 from cdp.selectors import content, customers, products, slates
 from cdp.selectors.customers import Found
 
@@ -39,6 +39,7 @@ class Loaders:
         self.slates: DataLoader[int, Slate | None] = _loader(slates.slates_of)
         self.products: DataLoader[str, Product | None] = _loader(products.by_skus)
         self.facts: DataLoader[int, list[Fact] | None] = _loader(products.facts_of, list)
+        self.specs: DataLoader[tuple[str, str], ChannelSpec | None] = _loader(content.specs_for)
         self._variants: dict[tuple[str, str], DataLoader[int, Variant | None]] = {}
 
     def variants(self, channel: str, locale: str) -> DataLoader[int, Variant | None]:

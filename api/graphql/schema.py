@@ -8,13 +8,18 @@ from typing import Any
 import strawberry
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, QueryDepthLimiter
+from strawberry.extensions import (
+    MaxAliasesLimiter,
+    MaxTokensLimiter,
+    ParserCache,
+    QueryDepthLimiter,
+    ValidationCache,
+)
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
 from api.graphql import cursors
 from api.graphql.context import context_of
-from api.graphql.errors import MapErrors
 from api.graphql.types.changes import ProfileChange, ProfileChangeConnection, ProfileChangeEdge
 from api.graphql.types.consistency import ShopConsistency
 from api.graphql.types.content import Product
@@ -98,7 +103,8 @@ schema = strawberry.Schema(
     query=Query,
     config=StrawberryConfig(auto_camel_case=True),
     extensions=[
-        MapErrors,
+        lambda: ParserCache(maxsize=500),
+        lambda: ValidationCache(maxsize=500),
         lambda: QueryDepthLimiter(max_depth=MAX_DEPTH),
         lambda: MaxAliasesLimiter(max_alias_count=MAX_ALIASES),
         lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),

@@ -7,8 +7,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from strawberry.django.views import AsyncGraphQLView
+from strawberry.http import GraphQLHTTPResponse
+from strawberry.types import ExecutionResult
 
 from api.graphql.context import Context, identify
+from api.graphql.errors import mapped
 from cdp.errors import CDPError
 
 
@@ -23,8 +26,15 @@ class GraphQLView(AsyncGraphQLView[Context, None]):
             body = {"data": None, "errors": [{"message": error.message, "extensions": extensions}]}
             return JsonResponse(body, status=401 if error.code == "unauthenticated" else 400)
 
-    async def get_context(self, request: HttpRequest, response: HttpResponse) -> Context:  # type: ignore[override]
+    async def get_context(self, request: HttpRequest, response: HttpResponse) -> Context:
         return Context(request, response, await identify(request))
 
-    async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:  # type: ignore[override]
+    async def process_result(
+        self, request: HttpRequest, result: ExecutionResult
+    ) -> GraphQLHTTPResponse:
+        if result.errors:
+            result.errors = [mapped(error) for error in result.errors]
+        return await super().process_result(request, result)
+
+    async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:
         return render(request, "graphiql.html")

@@ -10,7 +10,7 @@ from cdp.admin.readonly import ReadOnlyAdmin
 from cdp.models import ChannelSpec, Fact, Product, Variant
 
 
-class FactInline(TabularInline):  # type: ignore[misc]
+class FactInline(TabularInline):
     model = Fact
     extra = 0
     can_delete = False
@@ -29,7 +29,7 @@ class ProductAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ChannelSpec)
-class ChannelSpecAdmin(ModelAdmin):  # type: ignore[misc]
+class ChannelSpecAdmin(ModelAdmin):
     list_display = ("channel", "locale", "max_characters", "format")
 
 

@@ -14,7 +14,7 @@ from cdp.stages.register import register_api_key, register_source
 
 
 @admin.register(Source)
-class SourceAdmin(ModelAdmin):  # type: ignore[misc]
+class SourceAdmin(ModelAdmin):
     list_display = ("name", "channel", "enabled", "created_at")
     list_filter = ("channel", "enabled")
     actions = ("renew",)
@@ -40,7 +40,7 @@ class SourceAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(ModelAdmin):
     list_display = ("name", "channel", "scopes", "enabled", "created_at")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
@@ -53,6 +53,6 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]
+class SuppressionAdmin(ModelAdmin):
     list_display = ("kind", "value", "reason", "actor", "created_at")
     search_fields = ("value",)

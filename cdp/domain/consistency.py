@@ -69,21 +69,21 @@ class Measured:
 def rbo_ext(one: Sequence[str], two: Sequence[str], p: float) -> float:
     """Extrapolated rank-biased overlap of two rankings without repeats, of any lengths."""
     short, long = sorted((one, two), key=len)
-    s, l = len(short), len(long)
+    s, n = len(short), len(long)
     if s == 0:
-        return 1.0 if l == 0 else 0.0
+        return 1.0 if n == 0 else 0.0
     overlap: list[int] = []
     seen_short: set[str] = set()
     seen_long: set[str] = set()
-    for depth in range(l):
+    for depth in range(n):
         if depth < s:
             seen_short.add(short[depth])
         seen_long.add(long[depth])
         overlap.append(len(seen_short & seen_long))
-    x_s, x_l = overlap[s - 1], overlap[l - 1]
-    agreed = sum(overlap[d - 1] / d * p**d for d in range(1, l + 1))
-    beyond = sum(x_s * (d - s) / (s * d) * p**d for d in range(s + 1, l + 1))
-    return (1 - p) / p * (agreed + beyond) + ((x_l - x_s) / l + x_s / s) * p**l
+    x_s, x_l = overlap[s - 1], overlap[n - 1]
+    agreed = sum(overlap[d - 1] / d * p**d for d in range(1, n + 1))
+    beyond = sum(x_s * (d - s) / (s * d) * p**d for d in range(s + 1, n + 1))
+    return (1 - p) / p * (agreed + beyond) + ((x_l - x_s) / n + x_s / s) * p**n
 
 
 def nearest_pairs(shown: Iterable[Shown], window: timedelta) -> list[tuple[Shown, Shown]]:

@@ -75,6 +75,7 @@ def parse(raw: object, envelope: Envelope) -> ParsedEvent | BadEvent:
     try:
         if not isinstance(raw, dict):
             raise _Bad("not_an_object", "", "an event must be a JSON object")
+        message_id = _sound_id(raw)
         _check_values(raw)
         message_id = _message_id(raw)
         return _parse(raw, message_id, envelope)
@@ -152,6 +153,13 @@ def parse_sent_at(value: object) -> datetime | None:
         return None if value is None else parse_instant(value, "sentAt")
     except _Bad:
         return None
+
+
+def _sound_id(raw: Mapping[str, Any]) -> str:
+    """The message's id where it can be stored, so that a refusal can be found by it."""
+    value = raw.get("messageId")
+    sound = isinstance(value, str) and len(value) <= MAX_MESSAGE_ID and value.isprintable()
+    return str(value) if sound else ""
 
 
 def _message_id(raw: Mapping[str, Any]) -> str:

@@ -31,42 +31,13 @@ KINDS = (
 RANK: Mapping[str, int] = {kind: rank for rank, kind in enumerate(KINDS)}
 
 PLACEHOLDERS = frozenset(
-    [
-        "null",
-        "none",
-        "nil",
-        "na",
-        "n/a",
-        "nan",
-        "undefined",
-        "unknown",
-        "anonymous",
-        "guest",
-        "test",
-        "tester",
-        "testing",
-        "noemail",
-        "no-email",
-        "nomail",
-        "email",
-        "invalid",
-        "id",
-        "user_id",
-        "userid",
-        "distinct_id",
-        "anonymousid",
-        "true",
-        "false",
-        "[object",
-        "object]",
-        "customer",
-        "user",
-        "noreply",
-        "no-reply",
-        "xxx",
-    ]
-    + ["[object object]", "not available", "no email"]
-)
+    {
+        "null", "none", "nil", "na", "n/a", "nan", "undefined", "unknown", "anonymous", "guest",
+        "test", "tester", "testing", "noemail", "no-email", "no email", "nomail", "email",
+        "invalid", "id", "user_id", "userid", "distinct_id", "anonymousid", "true", "false",
+        "[object object]", "customer", "user", "noreply", "no-reply", "not available", "xxx",
+    }
+)  # fmt: skip
 
 
 class Key(NamedTuple):

@@ -90,7 +90,7 @@ def _extra(raw: object) -> dict[str, tuple[str, Value]]:
     if raw in (None, ""):
         return {}
     try:
-        facts = json.loads(raw) if isinstance(raw, str) else raw
+        facts: Any = json.loads(raw) if isinstance(raw, str) else raw
         return {key: (_type(fact["type"]), fact["value"]) for key, fact in facts.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CDPError(

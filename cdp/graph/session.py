@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import neo4j
 from django.conf import settings
@@ -37,7 +37,7 @@ def write(statements: list[tuple[str, Row]]) -> None:
 
     def work(tx: neo4j.ManagedTransaction) -> None:
         for cypher, parameters in statements:
-            tx.run(cast(LiteralString, cypher), parameters).consume()
+            tx.run(cypher, parameters).consume()
 
     try:
         with driver().session(database=settings.NEO4J_DATABASE) as session:
@@ -50,7 +50,7 @@ def run(cypher: str, **parameters: Any) -> None:
     """One auto-committed statement (schema commands need it)."""
     try:
         with driver().session(database=settings.NEO4J_DATABASE) as session:
-            session.run(cast(LiteralString, cypher), parameters).consume()
+            session.run(cypher, parameters).consume()
     except (DriverError, Neo4jError, OSError) as error:
         raise _translated(error) from error
 
@@ -60,7 +60,7 @@ def stream(cypher: str, **parameters: Any) -> Iterator[Row]:
     try:
         database = settings.NEO4J_DATABASE
         with driver().session(database=database, fetch_size=1000) as session:
-            for record in session.run(cast(LiteralString, cypher), parameters):
+            for record in session.run(cypher, parameters):
                 yield record.data()
     except (DriverError, Neo4jError, OSError) as error:
         raise _translated(error) from error

@@ -64,7 +64,8 @@ def _load(components: set[int]) -> _Evidence:
         Assertion.objects.filter(Q(a_id__in=rows) | Q(b_id__in=rows), retracted_at=None)
         .values_list("a_id", "b_id", "verdict")
     )  # fmt: skip
-    outside = {id_ for row in [*found, *said] for id_ in row[:2]} - set(rows)
+    ends = [row[:2] for row in found] + [row[:2] for row in said]
+    outside = {id_ for pair in ends for id_ in pair} - set(rows)
     everyone = rows | {row.id: row for row in Identifier.objects.filter(id__in=outside)}
     keys = {id_: Key(row.kind, row.value) for id_, row in everyone.items()}
     return _Evidence(

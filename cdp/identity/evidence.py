@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
+from typing import Any
 
 from django.db import connection
 
@@ -30,7 +31,7 @@ def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:
             first[key] = min(first.get(key, item.at), item.at)
             last[key] = max(last.get(key, item.at), item.at)
     keys = sorted(first)
-    columns = [
+    columns: list[Any] = [
         [key.kind for key in keys], [key.value for key in keys],
         [first[key] for key in keys], [last[key] for key in keys],
     ]  # fmt: skip

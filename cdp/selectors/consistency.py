@@ -50,9 +50,10 @@ def of_customer(customer: int) -> dict[str, list[PairScore]]:
     found = grouped(now - WINDOW, now, [customer])
     scores: dict[str, list[PairScore]] = {}
     for name in pure.DIMENSIONS:
-        items = [item.shown for item in found[KIND[name]][customer]]
-        showable = showable_skus({item.channel for item in items}) if name == "slate" else {}
-        pairs = pure.nearest_pairs(items, pure.WINDOWS[name])
+        items = found[KIND[name]][customer]
+        channels = {item.shown.channel for item in items}
+        showable = showable_skus(channels) if name == "slate" else {}
+        pairs = _pairs(name, items)
         results = [_score(name, a, b, showable) for a, b in pairs]
         scores[name] = [one for one in results if isinstance(one, PairScore)]
     return scores
@@ -95,8 +96,7 @@ def _dimension(
             left_out["no_consent"] += 1
             continue
         by_shown = {id(item.shown): item for item in items}
-        pairs = pure.nearest_pairs([item.shown for item in items], pure.WINDOWS[name])
-        for a, b in pairs:
+        for a, b in _pairs(name, items):
             result = _score(name, a, b, showable)
             if not isinstance(result, PairScore):
                 left_out[result or "nothing_in_common"] += 1
@@ -113,6 +113,18 @@ def _dimension(
     freed = None if popularity is None or score is None else pure.corrected(score, popularity)
     measured_alone = pure.measure(theirs, left_out, binary=binary)
     return Dimension(name, with_unison, measured_alone, popularity, freed, differences)
+
+
+def _pairs(name: str, items: list[Presented]) -> list[tuple[Shown, Shown]]:
+    """Exposures to compare: texts only with texts of the same product in the same locale."""
+    subjects: dict[str, list[Shown]] = defaultdict(list)
+    for item in items:
+        subjects[item.subject if name == "content" else ""].append(item.shown)
+    return [
+        pair
+        for _, shown in sorted(subjects.items())
+        for pair in pure.nearest_pairs(shown, pure.WINDOWS[name])
+    ]
 
 
 def _score(name: str, a: Shown, b: Shown, showable: Showable) -> PairScore | str | None:

@@ -27,21 +27,19 @@ class ServedContent:
 FALLBACK_LOCALE = "en"
 
 
-def spec_for(channel: str, locale: str) -> ChannelSpec:
-    """The channel's spec in a locale, its language, or English, in that order.
-
-    Raises:
-        CDPError: ``no_channel_spec`` when the channel has none of them.
-    """
-    language = locale.replace("-", "_").split("_")[0]
-    wanted = [locale, language, FALLBACK_LOCALE]
-    found = {
-        row.locale: row for row in ChannelSpec.objects.filter(channel=channel, locale__in=wanted)
-    }
-    for name in wanted:
-        if name in found:
-            return found[name]
-    raise CDPError("no_channel_spec", f"no text spec for {channel} in {locale}", field="locale")
+def specs_for(asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ChannelSpec]:
+    """For each (channel, locale): the spec in that locale, its language, or English, in that order."""
+    wanted = set(asked)
+    rows = ChannelSpec.objects.filter(channel__in={channel for channel, _ in wanted})
+    found = {(row.channel, row.locale): row for row in rows}
+    chosen: dict[tuple[str, str], ChannelSpec] = {}
+    for channel, locale in wanted:
+        language = locale.replace("-", "_").split("_")[0]
+        for name in (locale, language, FALLBACK_LOCALE):
+            if (channel, name) in found:
+                chosen[channel, locale] = found[channel, name]
+                break
+    return chosen
 
 
 def fact_values(facts: Iterable[Fact]) -> dict[str, FactValue]:

@@ -40,15 +40,15 @@ def normalised(kind: str, value: str, region: str) -> Key:
 
 def by_identifiers(keys: Sequence[Key]) -> dict[Key, Found]:
     """The customers of several identifiers, in one query."""
-    wanted = Q()
+    wanted = Q(pk__in=())
     for key in set(keys):
         wanted |= Q(kind=key.kind, value=key.value)
-    rows = Identifier.objects.filter(wanted, customer__isnull=False) if keys else []
-    found: dict[Key, Found] = {}
-    for row in rows.select_related("customer") if keys else []:  # type: ignore[union-attr]
-        assert row.customer is not None
-        found[Key(row.kind, row.value)] = Found(row.customer, row)
-    return found
+    rows = Identifier.objects.filter(wanted, customer__isnull=False).select_related("customer")
+    return {
+        Key(row.kind, row.value): Found(row.customer, row)
+        for row in rows
+        if row.customer is not None
+    }
 
 
 def by_public_id(public_id: uuid.UUID) -> Customer | None:

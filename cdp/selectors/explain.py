@@ -44,7 +44,9 @@ def path(start: int, end: int) -> list[Step]:
 
 def _members(identifier: int) -> list[Identifier]:
     row = Identifier.objects.filter(id=identifier, customer__isnull=False).first()
-    return list(Identifier.objects.filter(customer_id=row.customer_id)) if row else []
+    if row is None or row.customer_id is None:
+        return []
+    return list(Identifier.objects.filter(customer_id=row.customer_id))
 
 
 def _steps(came: dict[int, Link | None], members: dict[int, Identifier], end: int) -> list[Step]:

@@ -16,10 +16,11 @@ Grouped = dict[str, dict[int, list["Presented"]]]
 
 @dataclass(frozen=True)
 class Presented:
-    """An exposure with the identifier it was asked for by."""
+    """An exposure with the identifier it was asked for by, and (texts) what it was about."""
 
     shown: Shown
     identifier: int
+    subject: str = ""
 
 
 def grouped(start: datetime, end: datetime, customers: Iterable[int] | None = None) -> Grouped:
@@ -36,7 +37,8 @@ def grouped(start: datetime, end: datetime, customers: Iterable[int] | None = No
         *fields, "identifier__customer_id"
     ):
         shown = Shown(channel, at, str(served_as), **_content(kind, detail))
-        found[kind][customer].append(Presented(shown, identifier))
+        subject = f"{detail['sku']}/{detail['locale']}" if kind == "content" else ""
+        found[kind][customer].append(Presented(shown, identifier, subject))
     return found
 
 

@@ -151,7 +151,7 @@ class Journeys:
         if person.shared_cookie and self.dice.random() < 0.2:
             cookie = person.shared_cookie
         visitor = _Visitor("web", person, cookie, None, {})
-        if person.user_id and self.dice.random() < 0.7:
+        if person.user_id and self.dice.random() < 0.85:
             visitor = _Visitor("web", person, cookie, person.user_id, {})
             traits = {"email": self._email(person), "name": person.name}
             visitor.opening.append(visitor.identify(self, at, traits))
@@ -159,7 +159,7 @@ class Journeys:
 
     def _app(self, person: Person, at: datetime) -> _Visitor:
         device = self.dice.choice(person.devices)
-        known = person.user_id if self.dice.random() < 0.9 else None
+        known = person.user_id if self.dice.random() < 0.95 else None
         visitor = _Visitor("app", person, device, known, {})
         if known:
             traits = {"name": person.name, "phone": self._phone(person)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cdp.domain.identifiers import Key, normalise
 from cdp.models import Identifier
@@ -64,5 +65,5 @@ def accuracy(truth: Mapping[Key, set[int]]) -> Accuracy:
     )  # fmt: skip
 
 
-def _pairs(counts: Mapping[object, int]) -> int:
+def _pairs(counts: Counter[Any]) -> int:
     return sum(n * (n - 1) // 2 for n in counts.values())

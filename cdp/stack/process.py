@@ -126,7 +126,12 @@ def require_free_port(port: int, setting: str, server: str) -> None:
 def _holder(port: int) -> str:
     try:
         for item in psutil.net_connections("tcp"):
-            if item.status == psutil.CONN_LISTEN and item.laddr.port == port and item.pid:
+            if (
+                item.status == psutil.CONN_LISTEN
+                and item.laddr
+                and item.laddr.port == port
+                and item.pid
+            ):
                 process = psutil.Process(item.pid)
                 return f"process {item.pid} ({process.name()})"
     except psutil.Error:

@@ -30,7 +30,7 @@ def write_product_vectors(artifact: int, rows: Mapping[str, tuple[Vector, float]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM cdp_productvector WHERE artifact_id = %s", [artifact])
         sql = "COPY cdp_productvector (artifact_id, product_id, vector, fold_weight) FROM STDIN"
-        with cursor.copy(sql) as copy:  # type: ignore[attr-defined]
+        with cursor.copy(sql) as copy:
             for sku, (vector, weight) in rows.items():
                 if sku in products:
                     copy.write_row((artifact, products[sku], _text(vector), float(weight)))
@@ -56,11 +56,11 @@ def write_slates(
             }
             known = [row for row in chunk if row[0] is None or row[0] in ids]
             sql = "COPY cdp_slate (artifact_id, customer_id, items) FROM STDIN"
-            with cursor.copy(sql) as copy:  # type: ignore[attr-defined]
+            with cursor.copy(sql) as copy:
                 for public, _, items in known:
                     copy.write_row((artifact, ids[public] if public else None, json.dumps(items)))
             sql = "COPY cdp_customervector (artifact_id, customer_id, vector) FROM STDIN"
-            with cursor.copy(sql) as copy:  # type: ignore[attr-defined]
+            with cursor.copy(sql) as copy:
                 for public, vector, _ in known:
                     if public and vector is not None:
                         copy.write_row((artifact, ids[public], _text(vector)))

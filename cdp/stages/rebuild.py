@@ -112,8 +112,11 @@ def profile_customers() -> list[int]:
 
 
 def clear_observations() -> None:
+    """Empty them and keep others from writing to them until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE cdp_traitobservation, cdp_counter")
+        cursor.execute("LOCK TABLE cdp_traitobservation, cdp_counter IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM cdp_traitobservation")
+        cursor.execute("DELETE FROM cdp_counter")
 
 
 def subjects() -> list[int]:

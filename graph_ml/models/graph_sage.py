@@ -24,7 +24,7 @@ from graph_ml.training import Settings, train
 Edges = dict[tuple[str, str, str], Tensor]
 
 
-class GraphSAGE(nn.Module):  # type: ignore[misc]
+class GraphSAGE(nn.Module):
     """Two layers: customers and categories gather from products, products from both."""
 
     name = "graphsage"

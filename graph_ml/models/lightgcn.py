@@ -23,7 +23,7 @@ from graph_ml.models.contract import ProductFeatures, Report, Scores, space_scor
 from graph_ml.training import Settings, to_csr, train
 
 
-class LightGCN(nn.Module):  # type: ignore[misc]
+class LightGCN(nn.Module):
     """Parameters: product embeddings (P, d), a scale per product, a fold-in weight per product."""
 
     name = "lightgcn"
@@ -53,7 +53,7 @@ class LightGCN(nn.Module):  # type: ignore[misc]
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Product vectors (P, d) and fold-in weights (P,) relative to them."""
-        layers = [self.embedding]
+        layers: list[Tensor] = [self.embedding]
         for _ in range(self.layers):
             layers.append(self.conv(layers[-1], self.adjacency))
         mixed = torch.stack(layers).mean(dim=0)

@@ -7,23 +7,23 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from asgiref.sync import sync_to_async
 from strawberry.scalars import JSON
 from strawberry.types import Info
 
 from api.exposing import BUFFER
 from api.graphql.context import context_of
-from cdp.channels import Channel as ChannelChoices
+from cdp.channels import Channel
+from cdp.errors import CDPError
 from cdp.models import Fact as FactRow
 from cdp.models import Product as ProductRow
 from cdp.models import Scope
 from cdp.selectors import content as selector
 
-Channel = strawberry.enum(ChannelChoices, name="Channel", description="Where a shop speaks.")
+strawberry.enum(Channel, name="Channel", description="Where a shop speaks.")
 
 
 @dataclass(frozen=True)
-class Audience:
+class Viewer:
     """For whom a product is shown, so that the exposure names them."""
 
     identifier: int
@@ -42,7 +42,11 @@ class Fact:
     @classmethod
     def of(cls, row: FactRow) -> Fact:
         return cls(
-            key=row.key, type=row.type, value=row.value, version=row.version, origin=row.origin
+            key=row.key,
+            type=row.type,
+            value=JSON(row.value),
+            version=row.version,
+            origin=row.origin,
         )
 
 
@@ -66,13 +70,13 @@ class Product:
     brand: str
     in_stock: bool
     row: strawberry.Private[ProductRow]
-    audience: strawberry.Private[Audience | None] = None
+    viewer: strawberry.Private[Viewer | None] = None
 
     @classmethod
-    def of(cls, row: ProductRow, audience: Audience | None = None) -> Product:
+    def of(cls, row: ProductRow, viewer: Viewer | None = None) -> Product:
         return cls(
             sku=row.sku, title=row.title, category=row.category, brand=row.brand,
-            in_stock=row.in_stock, row=row, audience=audience,
+            in_stock=row.in_stock, row=row, viewer=viewer,
         )  # fmt: skip
 
     @strawberry.field(description="The current canonical facts.")
@@ -87,16 +91,20 @@ class Product:
     ) -> Content:
         context = context_of(info)
         context.caller.require(Scope.CONTENT_READ)
-        asked = channel or (ChannelChoices(self.audience.channel) if self.audience else None)
+        asked = channel or (Channel(self.viewer.channel) if self.viewer else None)
         on = context.caller.channel_or(asked)
-        spec = await sync_to_async(selector.spec_for)(on, locale)
+        spec = await context.loaders.specs.load((on, locale))
+        if spec is None:
+            raise CDPError("no_channel_spec", f"no text spec for {on} in {locale}", field="locale")
         facts = selector.fact_values(await context.loaders.facts.load(self.row.id) or [])
         variant = await context.loaders.variants(on, spec.locale).load(self.row.id)
         made = selector.content(spec, locale, facts, variant)
-        who = self.audience
+        who = self.viewer
         detail = {"sku": self.sku, "locale": made.locale, "facts": made.facts}
-        BUFFER.add("content", on, who and who.identifier, who and who.customer, detail)
+        BUFFER.add(
+            "content", on, who.identifier if who else None, who.customer if who else None, detail
+        )
         return Content(
             text=made.text, format=made.format, requested_locale=made.requested_locale,
-            locale=made.locale, origin=made.origin, facts=made.facts,
+            locale=made.locale, origin=made.origin, facts=JSON(made.facts),
         )  # fmt: skip

@@ -15,8 +15,9 @@ from api.exposing import BUFFER
 from api.graphql import cursors
 from api.graphql.context import context_of
 from api.graphql.types.consistency import CustomerDimension
-from api.graphql.types.content import Audience, Channel
+from api.graphql.types.content import Viewer
 from api.graphql.types.slate import Slate
+from cdp.channels import Channel
 from cdp.models import Customer as CustomerRow
 from cdp.models import Event as EventRow
 from cdp.models import Identifier as IdentifierRow
@@ -84,7 +85,7 @@ class Event:
         return cls(
             message_id=row.message_id, source=row.source.name, channel=row.channel, type=row.type,
             name=row.name, verb=row.verb, occurred_at=row.occurred_at, received_at=row.received_at,
-            properties=row.payload.get("properties") or {},
+            properties=JSON(row.payload.get("properties") or {}),
         )  # fmt: skip
 
 
@@ -169,11 +170,11 @@ class Customer:
         rows = await context.loaders.products.load_many(skus)
         products = {row.sku: row for row in rows if row is not None}
         served = slate_selector.serve(stored, products, on, size)
-        audience = Audience(self.asked_by or 0, self.row.public_id, on)
+        viewer = Viewer(self.asked_by or 0, self.row.public_id, on)
         if self.asked_by:
             detail = {"items": [i.product.sku for i in served.items], "artifact": served.artifact}
             BUFFER.add("slate", on, self.asked_by, self.row.public_id, detail)
-        return Slate.of(served, audience)
+        return Slate.of(served, viewer)
 
     @strawberry.field(description="How alike the channels treated this customer in the last week.")
     async def consistency(self, info: Info[Any, Any]) -> list[CustomerDimension]:

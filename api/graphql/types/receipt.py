@@ -6,11 +6,10 @@ from datetime import datetime
 
 import strawberry
 
-from cdp.models import QuarantinedEvent
+from cdp.models import QuarantinedEvent, ReceiptStatus
 from cdp.models import Receipt as ReceiptRow
-from cdp.models import ReceiptStatus as StatusChoices
 
-ReceiptStatus = strawberry.enum(StatusChoices, name="ReceiptStatus")
+strawberry.enum(ReceiptStatus, name="ReceiptStatus")
 
 
 @strawberry.type(
@@ -30,7 +29,7 @@ class Receipt:
     @classmethod
     def of(cls, row: ReceiptRow, refused: QuarantinedEvent | None) -> Receipt:
         return cls(
-            message_id=row.message_id, source=row.source.name, status=StatusChoices(row.status),
+            message_id=row.message_id, source=row.source.name, status=ReceiptStatus(row.status),
             reason=row.reason or None, field=refused.field if refused else None,
             detail=refused.detail if refused else None, received_at=row.received_at,
             duplicates=row.duplicates, last_duplicate_at=row.last_duplicate_at,

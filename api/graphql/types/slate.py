@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.scalars import JSON
 
-from api.graphql.types.content import Audience, Product
+from api.graphql.types.content import Product, Viewer
 from cdp.selectors.slates import Recommended, ServedSlate
 
 
@@ -17,9 +17,9 @@ class Recommendation:
     product: Product
 
     @classmethod
-    def of(cls, item: Recommended, audience: Audience) -> Recommendation:
-        product = Product.of(item.product, audience)
-        return cls(rank=item.rank, score=item.score, reason=item.reason, product=product)
+    def of(cls, item: Recommended, viewer: Viewer) -> Recommendation:
+        product = Product.of(item.product, viewer)
+        return cls(rank=item.rank, score=item.score, reason=JSON(item.reason), product=product)
 
 
 @strawberry.type(
@@ -32,8 +32,8 @@ class Slate:
     items: list[Recommendation]
 
     @classmethod
-    def of(cls, served: ServedSlate, audience: Audience) -> Slate:
-        items = [Recommendation.of(item, audience) for item in served.items]
+    def of(cls, served: ServedSlate, viewer: Viewer) -> Slate:
+        items = [Recommendation.of(item, viewer) for item in served.items]
         return cls(
             artifact=served.artifact, model=served.model, personal=served.personal, items=items
         )

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from rich.progress import TaskID
 
 from cdp import pipeline
 from cdp.management.commands._base import progress, told_plainly
@@ -29,13 +30,12 @@ class Command(BaseCommand):
 
     def _rebuild(self, what: str) -> None:
         with progress() as bar:
-            tasks: dict[str, Any] = {}
+            tasks: dict[str, TaskID] = {}
 
             def advance(name: str, count: int) -> None:
-                task = tasks.setdefault(
-                    name, bar.add_task(name, total=None) if name not in tasks else None
-                )
-                bar.advance(task, count)
+                if name not in tasks:
+                    tasks[name] = bar.add_task(name, total=None)
+                bar.advance(tasks[name], count)
 
             if what == "graph":
                 pipeline.rebuild_graph(advance)

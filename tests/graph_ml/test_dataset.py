@@ -1,0 +1,65 @@
+"""The split by time leaks nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cdp.errors import CDPError
+from graph_ml.dataset import Interactions, boundaries, everything, split
+
+
+def interactions(*rows: tuple[int, int, str, int]) -> Interactions:
+    ordered = sorted(rows, key=lambda row: row[3])
+    customer, product, verb, at = (list(column) for column in zip(*ordered, strict=True))
+    customers, skus = (
+        [f"c{n}" for n in range(max(customer) + 1)],
+        [f"p{n}" for n in range(max(product) + 1)],
+    )
+    return Interactions(customers, skus, np.array(customer), np.array(product), verb, np.array(at))
+
+
+DATA = interactions(
+    (0, 0, "viewed", 1), (0, 1, "purchased", 5), (0, 0, "purchased", 6), (1, 1, "viewed", 7),
+    (0, 2, "returned", 8), (2, 2, "viewed", 2), (2, 0, "searched", 9), (2, 1, "added", 9),
+)  # fmt: skip
+
+
+def test_only_the_past_is_learned_from_and_only_the_new_is_asked() -> None:
+    past = split(DATA, 5)
+    assert [[(t.product, t.verb) for t in h] for h in past.histories] == [
+        [(0, "viewed")],
+        [],
+        [(2, "viewed")],
+    ]
+    assert past.targets == {0: frozenset({1}), 2: frozenset({1})}
+
+
+def test_no_touch_from_after_the_split_is_in_anything_learned_from() -> None:
+    for start in range(2, 10):
+        past = split(DATA, start)
+        assert all(touch.at < start for history in past.histories for touch in history)
+        later = {
+            (int(c), int(p))
+            for c, p, at in zip(DATA.customer, DATA.product, DATA.at, strict=True)
+            if at >= start
+        }
+        earlier = {(c, t.product) for c, h in enumerate(past.histories) for t in h}
+        assert set(zip(*past.matrix.nonzero(), strict=True)) <= earlier
+        assert {(c, p) for c, products in past.targets.items() for p in products} <= later - earlier
+
+
+def test_everything_asks_nothing() -> None:
+    full = everything(DATA)
+    assert sum(map(len, full.histories)) == 8
+    assert full.targets == {}
+
+
+def test_boundaries_are_shares_of_the_positive_interactions() -> None:
+    data = interactions(*((0, n, "viewed", n) for n in range(10)))
+    assert boundaries(data) == (7, 8)
+
+
+def test_nothing_before_the_split() -> None:
+    with pytest.raises(CDPError, match="nothing_to_learn"):
+        split(DATA, 0)

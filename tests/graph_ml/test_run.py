@@ -1,0 +1,123 @@
+"""A whole learning run on a small planted shop: graph in, slates out."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp import pipeline
+from cdp.domain.listing import Listing
+from cdp.errors import CDPError
+from cdp.models import Artifact, Customer, CustomerVector, ProductVector, Slate, Snapshot, Source
+from cdp.selectors.slates import serving_artifact, slates_of
+from cdp.stages.catalogue import write_products
+from graph_ml import artifacts, snapshot
+from graph_ml.run import learn
+from tests.conftest import Sent, identify, track
+
+pytestmark = [pytest.mark.graph, pytest.mark.django_db(transaction=True)]
+KINDS = {
+    "tea": "green tea from the mountains",
+    "yarn": "merino wool yarn",
+    "tent": "a tent for camping",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    settings.ARTIFACTS = tmp_path
+
+
+@pytest.fixture
+def shop(web: Source, send: Sent) -> None:
+    """Ninety people in three tastes look at four of forty products: few enough that who looked at
+    what says little, and the texts and the graph together much."""
+    write_products(
+        [Listing(sku=f"{kind}-{n}", title=f"{text} number {n}", category=kind) for kind, text in KINDS.items() for n in range(40)],
+        "test",
+    )  # fmt: skip
+    dice = random.Random(4)
+    events = []
+    for person in range(90):
+        kind = list(KINDS)[person % 3]
+        for place, n in enumerate(dice.sample(range(40), 4)):
+            minutes = place * 200 + person
+            events.append(
+                track(
+                    f"m{person}-{n}",
+                    "Product Viewed",
+                    minutes,
+                    userId=f"u{person}",
+                    properties={"sku": f"{kind}-{n}"},
+                )
+            )
+    refuses = {"consent": {"categoryPreferences": {"personalization": False}}}
+    events.append(identify("charlie", 0, userId="charlie", context=refuses))
+    events.append(
+        track("charlie-1", "Product Viewed", 1, userId="charlie", properties={"sku": "tea-1"})
+    )
+    send(web, *events, minutes=3000)
+    pipeline.drain()
+
+
+def test_a_snapshot_holds_the_consented_and_can_be_verified(graph: str, shop: None) -> None:
+    taken = snapshot.take()
+    assert (taken.customers, taken.products, taken.interactions) == (90, taken.products, 360)
+    path = snapshot.verify(taken)
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(CDPError, match="snapshot_changed"):
+        snapshot.verify(taken)
+
+
+def test_learning_promotes_what_beats_the_baselines_and_serves_it(
+    embedded_graph: None, shop: None
+) -> None:
+    said: list[str] = []
+    result = learn(said.append)
+    by_model = {row.model: row for row in result.rows}
+    assert set(by_model) == {"popularity", "item-knn", "lightgcn", "graphsage"}
+    serving = result.serving
+    assert serving is not None and serving.status == "serving"
+    for baseline in ("popularity", "item-knn"):
+        assert (
+            serving.metrics["recall@20"] > by_model[baseline].metrics["recall@20"]
+            or serving.metrics["ndcg@20"] > by_model[baseline].metrics["ndcg@20"]
+        )
+    assert ProductVector.objects.filter(artifact=serving).count() == 120
+    assert CustomerVector.objects.filter(artifact=serving).count() == 90
+    assert Slate.objects.filter(artifact=serving, customer=None).count() == 1
+    alice = Customer.objects.get(identifiers__value="u0")
+    slate = slates_of([alice.id])[alice.id]
+    assert {item["sku"].split("-")[0] for item in slate.items[:4]} == {"tea"}
+    assert slate.items[0]["reason"]["sku"].startswith("tea-")
+    space = artifacts.load(Path(serving.path) / "serving.npz")
+    assert len(space.skus) == 120
+
+
+def test_charlie_is_not_learned_from_and_gets_what_strangers_get(
+    embedded_graph: None, shop: None
+) -> None:
+    learn(lambda line: None)
+    charlie = Customer.objects.get(identifiers__value="charlie")
+    slate = slates_of([charlie.id])[charlie.id]
+    assert slate.customer_id is None
+    assert slate.items[0]["reason"]["kind"] == "popular"
+
+
+def test_a_second_run_replaces_the_first_and_keeps_it(embedded_graph: None, shop: None) -> None:
+    first = learn(lambda line: None).serving
+    second = learn(lambda line: None).serving
+    assert first is not None and second is not None
+    assert Snapshot.objects.count() == 2
+    if second.pk != first.pk:
+        assert Artifact.objects.get(pk=first.pk).status == "retired"
+    assert serving_artifact() == second
+    assert Path(first.path, "serving.npz").is_file()
+
+
+def test_an_empty_graph_is_said(embedded_graph: None) -> None:
+    with pytest.raises(CDPError, match="empty_graph"):
+        learn(lambda line: None)
