@@ -18,7 +18,7 @@ help: ## Show this list
 demo: $(STAMP) ## Run the whole path on a sample shop and leave it running to explore
 	$(PY) manage.py demo
 
-test: $(DEV_STAMP) ## Run every test (ARGS="-k name" to choose)
+test: $(DEV_STAMP) sdks ## Run every test (ARGS="-k name" to choose)
 	$(PY) -m pytest $(ARGS)
 
 check: $(DEV_STAMP) ## Format, lint, import contracts, types, migrations, schema and compose file
@@ -28,10 +28,12 @@ check: $(DEV_STAMP) ## Format, lint, import contracts, types, migrations, schema
 	$(VENV)/bin/mypy
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py schema --check
-	$(VENV)/bin/check-jsonschema --schemafile docs/compose-spec.json docker-compose.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 serve: $(STAMP) ## Start the stack, the web server, workers and beat in the background
-	$(PY) manage.py stack up --services --migrate
+	$(PY) manage.py stack up
+	$(PY) manage.py prepare
+	$(PY) manage.py stack up --services
 
 up: $(STAMP) ## Start the embedded PostgreSQL, graph server and Valkey
 	$(PY) manage.py stack up
@@ -48,6 +50,13 @@ schema: $(STAMP) ## Write schema.graphql anew
 format: $(DEV_STAMP) ## Format the code
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+.PHONY: sdks
+sdks:
+	@if command -v npm >/dev/null; then \
+	  if [ ! -d tests/sdk/node_modules ]; then echo "installing the Node SDKs for the tests ..."; \
+	    npm --prefix tests/sdk install --no-package-lock --no-audit --no-fund --loglevel error; fi; \
+	else echo "npm is missing: the tests with the Node SDKs will be skipped"; fi
 
 $(PY):
 	@command -v $(PYTHON) >/dev/null || { echo "missing: $(PYTHON) (install Python 3.11, or name it with PYTHON=...)" >&2; exit 1; }

@@ -219,12 +219,12 @@ def stop(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
             process.wait(5)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float, every: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return
-        time.sleep(0.1)
+        time.sleep(every)
     raise AssertionError(f"not so within {seconds} s")
 
 
