@@ -56,7 +56,7 @@ def sample_products(seed: int = 1) -> list[Listing]:
     for number, (category, category_zh, price, weight, nouns) in enumerate(CATEGORIES):
         for place in range(PRODUCTS_PER_CATEGORY):
             noun, noun_zh = nouns[place % len(nouns)]
-            style, style_zh = STYLES[(place // len(nouns)) % len(STYLES)]
+            style, style_zh = STYLES[place // len(BRANDS)]
             material, material_zh = MATERIALS[(place + number) % len(MATERIALS)]
             brand = BRANDS[place % len(BRANDS)]
             amount = f"{price * dice.uniform(0.6, 1.6):.2f}"
