@@ -43,6 +43,11 @@ app.conf.update(
             "schedule": 30.0,
             "options": {"expires": 60},
         },
+        "consistency": {
+            "task": "workers.content.measure_consistency",
+            "schedule": 6 * 3600.0,
+            "options": {"expires": 3600},
+        },
         "learning": {
             "task": "workers.learning.retrain",
             "schedule": RETRAIN,

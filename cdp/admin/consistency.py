@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -31,7 +33,7 @@ class ConsistencyReportAdmin(ReadOnlyAdmin):
         bars = [
             (50 * n + 18, name, 50 * n + 4, _width(part["score"]), 50 * n + 15, _text(part["score"]),
              50 * n + 22, _width(part["alone"]["score"]), 50 * n + 33, _text(part["alone"]["score"]))
-            for n, (name, part) in enumerate(row.dimensions.items())
+            for n, (name, part) in enumerate(row.rows())
         ]  # fmt: skip
         drawn = format_html_join(
             "",
@@ -53,10 +55,10 @@ class ConsistencyReportAdmin(ReadOnlyAdmin):
         return table(
             ("dimension", "score", "95 % interval", "alone", "status", "customers", "pairs", "left out", "freed of popularity"),
             [
-                (name, _text(d["score"]), f"{_text(d['low'])} – {_text(d['high'])}",
+                (name, _text(d["score"]), _interval(d),
                  _text(d["alone"]["score"]), d["status"], d["customers"], d["pairs"],
                  ", ".join(f"{k}: {v}" for k, v in d["leftOut"].items()) or "–", _text(d["corrected"]))
-                for name, d in row.dimensions.items()
+                for name, d in row.rows()
             ],
         )  # fmt: skip
 
@@ -64,7 +66,7 @@ class ConsistencyReportAdmin(ReadOnlyAdmin):
     def differences(self, row: ConsistencyReport) -> SafeString:
         return table(
             ("dimension", "what differs"),
-            [(name, text) for name, d in row.dimensions.items() for text in d["differences"]],
+            [(name, text) for name, d in row.rows() for text in d["differences"]],
         )
 
 
@@ -74,3 +76,8 @@ def _width(score: float | None) -> int:
 
 def _text(score: float | None) -> str:
     return "–" if score is None else f"{score:.3f}"
+
+
+def _interval(dimension: dict[str, Any]) -> str:
+    low, high = dimension["low"], dimension["high"]
+    return "–" if low is None else f"{low:.3f} to {high:.3f}"

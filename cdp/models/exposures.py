@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models.functions import Now
 
 from cdp.channels import Channel
+from cdp.domain.consistency import DIMENSIONS
 from cdp.models.identity import Identifier
 
 
@@ -48,6 +51,10 @@ class ConsistencyReport(models.Model):
     coverage = models.FloatField()
     score = models.FloatField(null=True, help_text="null when nothing could be measured")
     created_at = models.DateTimeField(db_default=Now())
+
+    def rows(self) -> list[tuple[str, dict[str, Any]]]:
+        """The dimensions in the order of the design (a jsonb object keeps none)."""
+        return [(name, self.dimensions[name]) for name in DIMENSIONS if name in self.dimensions]
 
     def __str__(self) -> str:
         return f"consistency {self.created_at:%Y-%m-%d %H:%M}"

@@ -82,5 +82,5 @@ class ShopConsistency:
         return cls(
             window_start=row.window_start, window_end=row.window_end, score=row.score,
             coverage=row.coverage,
-            dimensions=[ShopDimension.of(name, part) for name, part in row.dimensions.items()],
+            dimensions=[ShopDimension.of(name, part) for name, part in row.rows()],
         )  # fmt: skip

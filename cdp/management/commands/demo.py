@@ -134,7 +134,7 @@ class Command(BaseCommand):
             f"largest {found.largest}"
         )
         self._title("Consistency between channels: each channel alone → with Unison")
-        for name, part in report.dimensions.items():
+        for name, part in report.rows():
             before, after = part["alone"]["score"], part["score"]
             shown = "not measured" if after is None else f"{before:.3f} → {after:.3f}"
             extra = (
