@@ -5,15 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
-from cdp.models import Assertion, Customer, Identifier, Link, MembershipChange, Verdict
+from cdp.models import MembershipChange, Verdict
 
 
 @dataclass
@@ -25,9 +26,20 @@ class Applied:
     flipped: set[int] = field(default_factory=set)
 
 
+class _Row(NamedTuple):
+    """An identifier as stored."""
+
+    id: int
+    key: Key
+    component: int
+    customer: int | None
+    shared: bool
+    first_seen_at: datetime
+
+
 @dataclass(frozen=True)
 class _Evidence:
-    rows: dict[int, Identifier]
+    rows: dict[int, _Row]
     keys: dict[int, Key]
     links: list[tuple[int, int, pure.Link]]
     words: list[tuple[int, int, pure.Assertion]]
@@ -55,19 +67,34 @@ def evaluate(components: set[int], rules: Rules, cause: str) -> Applied:
     return _apply(evidence, result, rules, cause)
 
 
+_COLUMNS = (
+    "SELECT id, kind, value, component, customer_id, shared, first_seen_at FROM cdp_identifier"
+)
+
+
 def _load(components: set[int]) -> _Evidence:
-    rows = {row.id: row for row in Identifier.objects.filter(component__in=components)}
+    rows = _identifiers("component = ANY (%s)", components)
     live = [id_ for id_, row in rows.items() if not row.shared]
-    touching = Q(a_id__in=live) | Q(b_id__in=live)
-    found = list(Link.objects.filter(touching).values_list("a_id", "b_id", "first_at", "weight"))
-    said = list(
-        Assertion.objects.filter(Q(a_id__in=rows) | Q(b_id__in=rows), retracted_at=None)
-        .values_list("a_id", "b_id", "verdict")
-    )  # fmt: skip
-    ends = [row[:2] for row in found] + [row[:2] for row in said]
-    outside = {id_ for pair in ends for id_ in pair} - set(rows)
-    everyone = rows | {row.id: row for row in Identifier.objects.filter(id__in=outside)}
-    keys = {id_: Key(row.kind, row.value) for id_, row in everyone.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a_id, b_id, first_at, weight FROM cdp_link WHERE a_id = ANY (%s)
+            UNION SELECT a_id, b_id, first_at, weight FROM cdp_link WHERE b_id = ANY (%s)
+            """,
+            [live, live],
+        )
+        found = cursor.fetchall()
+        cursor.execute(
+            """
+            SELECT a_id, b_id, verdict FROM cdp_assertion
+            WHERE retracted_at IS NULL AND (a_id = ANY (%s) OR b_id = ANY (%s))
+            """,
+            [list(rows), list(rows)],
+        )
+        said = cursor.fetchall()
+    outside = {id_ for row in [*found, *said] for id_ in row[:2]} - set(rows)
+    everyone = rows | _identifiers("id = ANY (%s)", outside)
+    keys = {id_: row.key for id_, row in everyone.items()}
     return _Evidence(
         rows=rows,
         keys=keys,
@@ -77,8 +104,17 @@ def _load(components: set[int]) -> _Evidence:
             for a, b, verdict in said
             if a in rows and b in rows
         ],
-        known_shared=frozenset(keys[id_] for id_, row in everyone.items() if row.shared),
+        known_shared=frozenset(row.key for row in everyone.values() if row.shared),
     )
+
+
+def _identifiers(where: str, ids: Iterable[int]) -> dict[int, _Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_COLUMNS} WHERE {where}", [sorted(ids)])
+        return {
+            id_: _Row(id_, Key(kind, value), component, customer, shared, first)
+            for id_, kind, value, component, customer, shared, first in cursor.fetchall()
+        }
 
 
 def _apply(evidence: _Evidence, result: pure.Partition, rules: Rules, cause: str) -> Applied:
@@ -90,18 +126,18 @@ def _apply(evidence: _Evidence, result: pure.Partition, rules: Rules, cause: str
     for id_, row in evidence.rows.items():
         key = evidence.keys[id_]
         customer, shared = ids[result.anchor[key]], key in result.shared
-        if (row.customer_id, row.component, row.shared) == (customer, components[id_], shared):
+        if (row.customer, row.component, row.shared) == (customer, components[id_], shared):
             continue
         updates.append((id_, customer, components[id_], shared))
         if row.shared != shared:
             applied.flipped.add(id_)
-        if row.customer_id != customer:
+        if row.customer != customer:
             applied.moved.add(id_)
-            applied.customers |= {customer} | ({row.customer_id} if row.customer_id else set())
-            if row.customer_id is not None:
+            applied.customers |= {customer} | ({row.customer} if row.customer else set())
+            if row.customer is not None:
                 ledger.append(
                     MembershipChange(
-                        identifier_id=id_, old_customer=row.customer_id, new_customer=customer,
+                        identifier_id=id_, old_customer=row.customer, new_customer=customer,
                         cause=cause, rules_version=rules.version,
                     )
                 )  # fmt: skip
@@ -135,10 +171,15 @@ def _components(evidence: _Evidence, result: pure.Partition) -> dict[int, int]:
 
 
 def _ensure_customers(anchors: Iterable[int], keys: dict[int, Key]) -> None:
-    Customer.objects.bulk_create(
-        [Customer(id=id_, public_id=public_id(keys[id_])) for id_ in sorted(set(anchors))],
-        ignore_conflicts=True,
-    )
+    ids = sorted(set(anchors))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO cdp_customer (id, public_id) SELECT * FROM unnest(%s::bigint[], %s::uuid[])
+            ON CONFLICT (id) DO NOTHING
+            """,
+            [ids, [public_id(keys[id_]) for id_ in ids]],
+        )
 
 
 def _write(updates: list[tuple[int, int, int, bool]]) -> None:

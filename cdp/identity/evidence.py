@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
@@ -58,6 +58,15 @@ def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:
             columns[:2],
         )
         return {Key(kind, value): id_ for kind, value, id_ in cursor.fetchall()}
+
+
+def unresolved(ids: Iterable[int]) -> set[int]:
+    """Those that belong to no customer yet: just born, or left so by a worker that died."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM cdp_identifier WHERE id = ANY (%s) AND customer_id IS NULL", [list(ids)]
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def pairs_of(seen: list[Seen], ids: Mapping[Key, int]) -> dict[tuple[int, int], list[datetime]]:

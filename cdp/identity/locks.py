@@ -1,13 +1,14 @@
 """Lock what a decision depends on, in one order, until it holds still.
 
 Read-committed on purpose: the re-read after a lock must see what others committed meanwhile.
+Plain SQL with arrays: a batch names thousands of rows, one bound value each is too slow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cdp.models import Customer, Identifier
+from django.db import connection
 
 
 def lock_identifiers(identifiers: Iterable[int]) -> None:
@@ -15,12 +16,7 @@ def lock_identifiers(identifiers: Iterable[int]) -> None:
 
     Without it, an event could hang on an identifier that another worker is just turning shared.
     """
-    list(
-        Identifier.objects.filter(id__in=sorted(set(identifiers)))
-        .order_by("id")
-        .select_for_update(no_key=True)
-        .values_list("id", flat=True)
-    )
+    _lock("cdp_identifier", identifiers)
 
 
 def lock_components(identifiers: Iterable[int]) -> set[int]:
@@ -32,17 +28,10 @@ def lock_components(identifiers: Iterable[int]) -> set[int]:
     ids = sorted(set(identifiers))
     held: set[int] = set()
     while True:
-        rows = Identifier.objects.filter(id__in=ids)
-        wanted = set(rows.values_list("component", flat=True))
+        wanted = _column("SELECT DISTINCT component FROM cdp_identifier WHERE id = ANY (%s)", ids)
         if wanted <= held:
             return wanted
-        missing = sorted(wanted - held)
-        list(
-            Identifier.objects.filter(id__in=missing)
-            .order_by("id")
-            .select_for_update(no_key=True)
-            .values_list("id", flat=True)
-        )
+        _lock("cdp_identifier", wanted - held)
         held |= wanted
 
 
@@ -51,15 +40,28 @@ def lock_customers(identifiers: Iterable[int], also: Iterable[int] = ()) -> set[
     ids = sorted(set(identifiers))
     held: set[int] = set()
     extra = set(also)
+    query = """
+        SELECT DISTINCT customer_id FROM cdp_identifier
+        WHERE id = ANY (%s) AND customer_id IS NOT NULL
+    """
     while True:
-        rows = Identifier.objects.filter(id__in=ids, customer__isnull=False)
-        wanted = set(rows.values_list("customer_id", flat=True)) | extra
+        wanted = _column(query, ids) | extra
         if wanted <= held:
             return wanted
-        list(
-            Customer.objects.filter(id__in=sorted(wanted - held))
-            .order_by("id")
-            .select_for_update(no_key=True)
-            .values_list("id", flat=True)
-        )
+        _lock("cdp_customer", wanted - held)
         held |= wanted
+
+
+def _lock(table: str, ids: Iterable[int]) -> None:
+    _column(
+        f"SELECT id FROM {table} WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",
+        sorted(set(ids)),
+    )
+
+
+def _column(query: str, ids: list[int]) -> set[int]:
+    if not ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(query, [ids])
+        return {row[0] for row in cursor.fetchall()}

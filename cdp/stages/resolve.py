@@ -14,11 +14,12 @@ from cdp.identity.evidence import (
     known_pairs,
     pairs_of,
     touch_identifiers,
+    unresolved,
     upsert_identifiers,
     write_links,
 )
 from cdp.identity.locks import lock_components, lock_identifiers
-from cdp.models import Event, Identifier
+from cdp.models import Event
 
 
 @dataclass
@@ -50,8 +51,7 @@ def resolve(event_ids: list[int], rules: Rules = DEFAULT_RULES) -> Resolution:
     pairs = pairs_of(seen, ids)
     new = set(pairs) - known_pairs(pairs)
     older = touch_identifiers(seen, ids)
-    born = Identifier.objects.filter(id__in=ids.values(), customer=None)
-    touched = {id_ for pair in new for id_ in pair} | older | set(born.values_list("id", flat=True))
+    touched = {id_ for pair in new for id_ in pair} | older | unresolved(ids.values())
     resolution = Resolution(events=[item.event for item in seen])
     components = lock_components(touched) if touched else set()
     if pairs:
@@ -61,9 +61,7 @@ def resolve(event_ids: list[int], rules: Rules = DEFAULT_RULES) -> Resolution:
         resolution.moved, resolution.customers = applied.moved, applied.customers
         if applied.flipped:
             resolution.reattributed, resolution.recount = reattribute(applied.flipped)
-    _attach(seen, ids)
-    subjects = Event.objects.filter(id__in=resolution.events, subject__isnull=False)
-    resolution.subjects = set(subjects.values_list("subject_id", flat=True))
+    resolution.subjects = _attach(seen, ids)
     return resolution
 
 
@@ -102,21 +100,25 @@ def _ranked_kinds() -> list[str]:
     return sorted(RANK, key=lambda kind: RANK[kind])
 
 
-def _attach(seen: list[Seen], ids: dict[Key, int]) -> None:
+def _attach(seen: list[Seen], ids: dict[Key, int]) -> set[int]:
+    """Write each event's identifiers and subject; returns the subjects."""
     arrays = ["{" + ",".join(str(ids[key]) for key in item.keys) + "}" for item in seen]
     events = [item.event for item in seen]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE cdp_event e SET identifiers = t.ids::bigint[], resolved_at = now()
-            FROM unnest(%s::bigint[], %s::text[]) AS t(id, ids) WHERE e.id = t.id
+            WITH given AS (SELECT id, ids::bigint[] AS ids FROM unnest(%s::bigint[], %s::text[])
+                                  AS t(id, ids)),
+            subject AS (
+                SELECT DISTINCT ON (g.id) g.id AS event, i.id AS subject
+                FROM given g JOIN cdp_identifier i ON i.id = ANY (g.ids)
+                JOIN unnest(%s::text[]) WITH ORDINALITY AS k(kind, rank) ON k.kind = i.kind
+                ORDER BY g.id, i.shared, k.rank, i.value COLLATE "C")
+            UPDATE cdp_event e
+            SET identifiers = g.ids, resolved_at = now(), subject_id = s.subject
+            FROM given g LEFT JOIN subject s ON s.event = g.id WHERE e.id = g.id
+            RETURNING e.subject_id
             """,
-            [events, arrays],
+            [events, arrays, _ranked_kinds()],
         )
-        cursor.execute(
-            f"""
-            WITH subject AS ({_SUBJECT_SQL.format(where="e.id = ANY (%s::bigint[])")})
-            UPDATE cdp_event e SET subject_id = s.subject FROM subject s WHERE e.id = s.event
-            """,
-            [_ranked_kinds(), events],
-        )
+        return {row[0] for row in cursor.fetchall() if row[0] is not None}

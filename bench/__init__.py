@@ -1,0 +1,1 @@
+"""Measurements: one command a question; each prints a table and the machine."""
