@@ -7,10 +7,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from cdp.models import Topic
-from cdp.outbox import waiting
+from cdp.outbox import parked, waiting
 from cdp.selectors.health import stores
 
 WAITING = Gauge("unison_outbox_waiting", "Outbox messages not done yet", ["topic"])
+PARKED = Gauge("unison_outbox_parked", "Outbox messages given up, waiting for a person")
 STORE_UP = Gauge("unison_store_up", "1 when the store answers", ["store"])
 
 
@@ -31,6 +32,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     try:
         for topic in Topic:
             WAITING.labels(topic).set(waiting(topic))
+        PARKED.set(parked())
     except DatabaseError:
         WAITING.clear()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

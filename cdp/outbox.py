@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from cdp.models import OutboxMessage, Topic
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=30)
+MOST_ATTEMPTS = 10
 
 
 def add(topic: Topic, payload: dict[str, Any]) -> None:
@@ -27,26 +28,61 @@ def add(topic: Topic, payload: dict[str, Any]) -> None:
     OutboxMessage.objects.create(topic=topic, payload=payload)
 
 
-def claim(topic: Topic, limit: int) -> list[OutboxMessage]:
+def claim(topic: Topic, limit: int, only: int | None = None) -> list[OutboxMessage]:
     """Lock the oldest messages that are due; other workers skip them until this transaction ends."""
-    due = OutboxMessage.objects.filter(topic=topic, available_at__lte=Now()).order_by("id")
+    due = peekable(topic) if only is None else OutboxMessage.objects.filter(id=only)
     return list(due.select_for_update(skip_locked=True)[:limit])
+
+
+def peekable(topic: Topic) -> QuerySet[OutboxMessage]:
+    """The messages that are due, oldest first; not locked."""
+    due = OutboxMessage.objects.filter(topic=topic, available_at__lte=Now(), parked_at=None)
+    return due.order_by("id")
 
 
 def done(messages: Sequence[OutboxMessage]) -> None:
     OutboxMessage.objects.filter(id__in=[message.id for message in messages]).delete()
 
 
-def postpone(message_ids: Sequence[int], error: str, attempts: int) -> None:
-    """After a rollback: wait longer each time before the next try, and keep the error to be seen."""
+def postpone(message_ids: Sequence[int], error: str, attempts: int, *, park: bool = False) -> None:
+    """After a rollback: wait longer each time before the next try, and keep the error to be seen.
+
+    ``park`` gives a message up after ``MOST_ATTEMPTS``: it stays, listed in the admin, until
+    somebody asks for it to be tried again. Stores that are away never park anything.
+    """
     wait = min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT)
     with transaction.atomic():
-        OutboxMessage.objects.filter(id__in=message_ids).update(
-            attempts=F("attempts") + 1, available_at=Now() + wait, last_error=error[:2000]
+        rows = OutboxMessage.objects.filter(id__in=message_ids)
+        rows.update(attempts=F("attempts") + 1, available_at=Now() + wait, last_error=error[:2000])
+        if park:
+            rows.filter(attempts__gte=MOST_ATTEMPTS).update(parked_at=Now())
+
+
+def try_again(message_ids: Sequence[int]) -> int:
+    """Make parked or waiting messages due now."""
+    rows = OutboxMessage.objects.filter(id__in=message_ids)
+    return rows.update(parked_at=None, attempts=0, available_at=Now())
+
+
+def split(message_id: int, key: str) -> bool:
+    """Replace a message by one for each item of its list ``key``; False when it has but one."""
+    with transaction.atomic():
+        row = OutboxMessage.objects.select_for_update().filter(id=message_id).first()
+        if row is None or len(row.payload[key]) < 2:
+            return False
+        OutboxMessage.objects.bulk_create(
+            OutboxMessage(topic=row.topic, payload={**row.payload, key: [item]})
+            for item in row.payload[key]
         )
+        row.delete()
+        return True
 
 
 def waiting(topic: Topic | None = None) -> int:
-    """How many messages are not done yet."""
-    rows = OutboxMessage.objects.all()
+    """How many messages are not done yet; parked ones wait for a person and are not counted."""
+    rows = OutboxMessage.objects.filter(parked_at=None)
     return (rows.filter(topic=topic) if topic else rows).count()
+
+
+def parked() -> int:
+    return OutboxMessage.objects.filter(parked_at__isnull=False).count()

@@ -3,22 +3,20 @@
 ingest ─► outbox ─► resolve ─► observe ─► fold ─► outbox ─► project (graph)
 facts ─► render (texts)      served ─► record (exposures)
 
-Each function is one transaction: claimed messages are deleted with the work they asked for, so a
-worker killed anywhere leaves the work to the next one, undone and not half done.
+What works in PostgreSQL is one transaction: claimed messages are deleted with the work they asked
+for, so a worker killed anywhere leaves the work to the next one, undone and not half done. What
+works in the graph is harmless to repeat, and its messages are deleted after it.
 """
 
 from __future__ import annotations
 
-import logging
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import transaction
 
-from cdp import outbox
+from cdp import draining, outbox
 from cdp.domain.events import Envelope
 from cdp.errors import CDPError
 from cdp.identity.evaluate import Applied
@@ -35,22 +33,20 @@ from cdp.stages.record import record
 from cdp.stages.render import all_products, render
 from cdp.stages.resolve import reattribute, resolve
 
-log = logging.getLogger(__name__)
 Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
 EVENT_MESSAGES = 10
 GRAPH_MESSAGES = 40
-TRIES = 8
 
 
 def process_events(limit: int = EVENT_MESSAGES) -> int:
     """Resolve, profile and hand on the next accepted events; returns how many messages it did."""
-    return _work(Topic.EVENTS, limit, _take_in_events)
+    return draining.in_transaction(Topic.EVENTS, limit, _take_in_events)
 
 
 def project_graph(limit: int = GRAPH_MESSAGES) -> int:
     """Bring the graph up to date; one projector at a time, the others have nothing to do."""
-    return _work(Topic.GRAPH, limit, _take_in_graph)
+    return draining.alone(Topic.GRAPH, limit, PROJECTOR_LOCK, _take_in_graph)
 
 
 def record_exposures(rows: list[dict[str, Any]]) -> None:
@@ -135,57 +131,15 @@ def _take_in_graph(messages: list[OutboxMessage]) -> None:
     project(**asked)
 
 
-def _work(topic: Topic, limit: int, take_in: Callable[[list[OutboxMessage]], None]) -> int:
-    for attempt in range(TRIES):
-        claimed: list[OutboxMessage] = []
-        try:
-            with transaction.atomic():
-                if topic == Topic.GRAPH and not _only_projector():
-                    return 0
-                claimed = outbox.claim(topic, limit)
-                if claimed:
-                    take_in(claimed)
-                    outbox.done(claimed)
-            return len(claimed)
-        except OperationalError as error:
-            if not _deadlocked(error) or attempt == TRIES - 1:
-                raise
-            log.info("deadlock on %s, trying again", topic)
-            time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
-        except CDPError as error:
-            _postpone(topic, claimed, error)
-            return 0
-        except (DatabaseError, LookupError, ValueError, TypeError) as error:
-            # A message that cannot be worked must not stop those behind it; it stays, and is seen.
-            log.exception("%s failed", topic)
-            _postpone(topic, claimed, error)
-            return 0
-    return 0
-
-
-def _postpone(topic: Topic, claimed: list[OutboxMessage], error: Exception) -> None:
-    attempts = min((message.attempts for message in claimed), default=0)
-    outbox.postpone([message.id for message in claimed], str(error), attempts)
-    log.warning("%s postponed: %s", topic, error)
-
-
-def _deadlocked(error: OperationalError) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in ("40P01", "40001")
-
-
-def _only_projector() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [PROJECTOR_LOCK])
-        row = cursor.fetchone()
-        return bool(row and row[0])
-
-
 def rebuild_graph(advance: Advance) -> None:
-    """The whole graph anew, from PostgreSQL alone; the projector waits meanwhile."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PROJECTOR_LOCK])
+    """The whole graph anew, from PostgreSQL alone; the projector has nothing to do meanwhile.
+
+    Raises:
+        CDPError: ``graph_busy`` (retryable) while a projection or another rebuild is running.
+    """
+    with draining.only_one(PROJECTOR_LOCK) as alone:
+        if not alone:
+            raise CDPError("graph_busy", "the graph is being written; try again", retryable=True)
         rebuild.rebuild_graph(advance)
 
 
@@ -195,21 +149,21 @@ def check_graph() -> dict[str, tuple[int, list[str]]]:
 
 
 def rebuild_profiles(advance: Advance) -> None:
-    """Traits, counters and profiles anew, from the events alone."""
+    """Traits, counters and profiles anew, from the events alone; the graph hears what changed."""
     with transaction.atomic():
         rebuild.clear_observations()
         for ids in rebuild.in_chunks(rebuild.subjects()):
             observe([], ids)
             advance("identifiers", len(ids))
         for ids in rebuild.in_chunks(rebuild.profile_customers()):
-            fold([], ids)
+            _hand_to_graph([], [], fold([], ids), [])
             advance("profiles", len(ids))
 
 
 def check_profiles() -> dict[str, tuple[int, list[str]]]:
     wrong = differences(rebuild.profile_customers())
-    counters = rebuild.observation_differences()
-    return {"profiles": (len(wrong), [str(id_) for id_ in wrong[:5]]), "counters": (counters, [])}
+    found = {"profiles": (len(wrong), [str(id_) for id_ in wrong[:5]])}
+    return found | {name: (n, []) for name, n in rebuild.observation_differences().items()}
 
 
 def measure_consistency(start: datetime, end: datetime) -> ConsistencyReport:

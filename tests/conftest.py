@@ -138,6 +138,13 @@ def empty_graph() -> None:
     projection.ensure_schema()
 
 
+def sound_profiles() -> bool:
+    """True when profiles, counters, traits and interactions are what the events say."""
+    return {name: n for name, (n, _) in pipeline.check_profiles().items()} == {
+        "profiles": 0, "counters": 0, "traits": 0, "interactions": 0,
+    }  # fmt: skip
+
+
 def graph_contents() -> dict[str, set[tuple[Any, ...]]]:
     """Everything in the graph, comparable between runs and engines (customers by their members)."""
     members: dict[str, set[int]] = {}

@@ -25,7 +25,7 @@ def decode(cursor: str, *kinds: type) -> tuple[Any, ...]:
         parts = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(parts, list) and [type(part) for part in parts] == list(kinds):
             return tuple(parts)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise CDPError("bad_cursor", "this cursor was not made by this API", field="after")
 

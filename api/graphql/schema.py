@@ -9,10 +9,9 @@ import strawberry
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from strawberry.extensions import (
-    MaxAliasesLimiter,
+    AddValidationRules,
     MaxTokensLimiter,
     ParserCache,
-    QueryDepthLimiter,
     ValidationCache,
 )
 from strawberry.schema.config import StrawberryConfig
@@ -20,17 +19,17 @@ from strawberry.types import Info
 
 from api.graphql import cursors
 from api.graphql.context import context_of
+from api.graphql.limits import ExtentLimit
 from api.graphql.types.changes import ProfileChange, ProfileChangeConnection, ProfileChangeEdge
 from api.graphql.types.consistency import ShopConsistency
 from api.graphql.types.content import Product
 from api.graphql.types.customer import Customer, IdentifierInput, page_info
 from api.graphql.types.receipt import Receipt
+from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.models import Scope
 from cdp.selectors import changes, consistency, customers, receipts
 
-MAX_DEPTH = 10
-MAX_ALIASES = 30
 MAX_TOKENS = 2000
 
 
@@ -63,7 +62,7 @@ class Query:
     async def product(self, info: Info[Any, Any], sku: str) -> Product | None:
         context = context_of(info)
         context.caller.require(Scope.CONTENT_READ)
-        row = await context.loaders.products.load(sku)
+        row = await context.loaders.products.load(sku) if storable(sku) else None
         return Product.of(row) if row else None
 
     @strawberry.field(description="The shop's latest consistency report.")
@@ -77,6 +76,8 @@ class Query:
         self, info: Info[Any, Any], message_id: str, source: str | None = None
     ) -> Receipt | None:
         context_of(info).caller.require(Scope.RECEIPTS_READ)
+        if not storable(message_id + (source or "")):
+            return None  # no message can have such an id
         found = await sync_to_async(receipts.receipt)(message_id, source)
         return Receipt.of(*found) if found else None
 
@@ -105,8 +106,7 @@ schema = strawberry.Schema(
     extensions=[
         lambda: ParserCache(maxsize=500),
         lambda: ValidationCache(maxsize=500),
-        lambda: QueryDepthLimiter(max_depth=MAX_DEPTH),
-        lambda: MaxAliasesLimiter(max_alias_count=MAX_ALIASES),
+        lambda: AddValidationRules([ExtentLimit]),
         lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
     ],
 )

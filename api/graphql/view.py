@@ -12,6 +12,8 @@ from strawberry.types import ExecutionResult
 
 from api.graphql.context import Context, identify
 from api.graphql.errors import mapped
+from api.wire.body import parse_json
+from cdp.domain.soundness import unsound
 from cdp.errors import CDPError
 
 
@@ -28,6 +30,15 @@ class GraphQLView(AsyncGraphQLView[Context, None]):
 
     async def get_context(self, request: HttpRequest, response: HttpResponse) -> Context:
         return Context(request, response, await identify(request))
+
+    def parse_json(self, data: str | bytes) -> object:
+        """A request is one JSON object, bounded in depth before anything walks through it."""
+        value = parse_json(data.encode() if isinstance(data, str) else data)
+        if not isinstance(value, dict):
+            raise CDPError("bad_query", "the body must be a JSON object with a query")
+        if fault := unsound(value):
+            raise CDPError("bad_query", fault.detail, field=fault.field)
+        return value
 
     async def process_result(
         self, request: HttpRequest, result: ExecutionResult

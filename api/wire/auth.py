@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from django.http import HttpRequest
 
@@ -12,18 +11,33 @@ from cdp.models import Source
 from cdp.selectors.sources import source_by_key
 
 
+def early(request: HttpRequest) -> Source | None:
+    """The source by its key in the header or the address: before a byte of the body is read.
+
+    None when the key can only be in the body.
+
+    Raises:
+        CDPError: ``invalid_write_key`` or ``source_disabled``.
+    """
+    key = _basic(request.headers.get("Authorization", ""))
+    return _source(key) if key else None
+
+
 def authenticate(request: HttpRequest, body: object) -> Source:
-    """The write key from Basic (user name), else the body's ``writeKey``, else ``?writeKey=``.
+    """The write key from the body's ``writeKey``, else ``?writeKey=`` (see ``early``).
 
     Raises:
         CDPError: ``missing_write_key``, ``invalid_write_key`` or ``source_disabled``.
     """
-    key = _basic(request.headers.get("Authorization", "")) or _in_body(body)
-    key = key or request.GET.get("writeKey", "")
+    key = _in_body(body) or request.GET.get("writeKey", "")
     if not key:
         raise CDPError(
             "missing_write_key", "send the write key as the Basic user name", field="writeKey"
         )
+    return _source(key)
+
+
+def _source(key: str) -> Source:
     source = source_by_key(key)
     if source is None:
         raise CDPError("invalid_write_key", "no source has this write key", field="writeKey")
@@ -38,7 +52,7 @@ def _basic(header: str) -> str:
         return ""
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not text
         raise CDPError("invalid_write_key", "the Authorization header is not Basic") from None
 
 

@@ -7,10 +7,12 @@ import zlib
 
 from django.http import HttpRequest
 
+from cdp.domain.soundness import UnreadableNumber
 from cdp.errors import CDPError
 
 MAX_BODY = 4 * 1024 * 1024
 MAX_NUMBER_DIGITS = 300
+MAX_MEMBERS = 16
 
 
 def read_json(request: HttpRequest) -> object:
@@ -31,10 +33,12 @@ def read_json(request: HttpRequest) -> object:
 
 
 def gunzip(raw: bytes) -> bytes:
-    """Decompress at most MAX_BODY bytes; the rest of a bomb is never expanded."""
+    """Decompress at most MAX_BODY bytes of a few members; a bomb is never expanded."""
     out = bytearray()
     try:
-        while raw:
+        for _ in range(MAX_MEMBERS):
+            if not raw:
+                break
             stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
             out += stream.decompress(raw, MAX_BODY + 1 - len(out))
             if len(out) > MAX_BODY or stream.unconsumed_tail:
@@ -42,6 +46,9 @@ def gunzip(raw: bytes) -> bytes:
             if not stream.eof:
                 raise CDPError("bad_gzip", "the gzip body ends too early")
             raw = stream.unused_data
+        else:
+            if raw:
+                raise CDPError("bad_gzip", f"more than {MAX_MEMBERS} gzip members")
     except zlib.error as error:
         raise CDPError("bad_gzip", f"the body is not gzip: {error}") from error
     return bytes(out)
@@ -56,9 +63,9 @@ def parse_json(raw: bytes) -> object:
         raise CDPError("invalid_json", f"the body is not JSON: {error}") from error
 
 
-def _integer(digits: str) -> int | float:
-    """An integer of sane length; a longer one becomes infinite, which validation then refuses."""
-    return int(digits) if len(digits) <= MAX_NUMBER_DIGITS else float("inf")
+def _integer(digits: str) -> int | UnreadableNumber:
+    """An integer of sane length; a longer one keeps its digits, and validation refuses it."""
+    return int(digits) if len(digits) <= MAX_NUMBER_DIGITS else UnreadableNumber(digits)
 
 
 def _too_large() -> CDPError:

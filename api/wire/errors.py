@@ -14,6 +14,7 @@ STATUS = {
     "method_not_allowed": 405,
     "not_found": 404,
     "store_unavailable": 503,
+    "internal": 500,
 }
 CORS = {
     "Access-Control-Allow-Origin": "*",

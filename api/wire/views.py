@@ -5,6 +5,7 @@ Success is exactly 200, and only after the events are durable.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -16,16 +17,18 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from psycopg_pool import PoolTimeout
 
-from api.wire.auth import authenticate
+from api.wire.auth import authenticate, early
 from api.wire.body import read_json
 from api.wire.errors import CORS, answer, error_answer
 from api.wire.metrics import RECEIVED
 from cdp.domain.events import Envelope, parse_sent_at
+from cdp.domain.soundness import unsound
 from cdp.errors import CDPError
 from cdp.models import Source
 from cdp.pipeline import Outcome, accept
 from cdp.selectors.sources import source_by_key
 
+log = logging.getLogger(__name__)
 MAX_EVENTS = 2500
 View = Callable[..., HttpResponse]
 
@@ -45,6 +48,10 @@ def wire(view: View) -> View:
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             reason = str(error).strip().split("\n")[0]
             return error_answer(CDPError("store_unavailable", reason, retryable=True))
+        except Exception:
+            # A bug of ours: the sender keeps its events (SDKs repeat a 500), we keep the trace.
+            log.exception("unexpected error at %s", request.path)
+            return error_answer(CDPError("internal", "internal error"))
 
     return wrapped
 
@@ -84,8 +91,9 @@ def project_settings(request: HttpRequest, write_key: str) -> HttpResponse:
 def _posted(request: HttpRequest) -> tuple[dict[str, Any], Source]:
     if request.method != "POST":
         raise CDPError("method_not_allowed", "use POST")
+    known = early(request)
     body = read_json(request)
-    source = authenticate(request, body)
+    source = known or authenticate(request, body)
     if not isinstance(body, dict):
         raise CDPError("invalid_json", "the body must be a JSON object")
     return body, source
@@ -96,7 +104,9 @@ def _envelope(source: Source, body: dict[str, Any]) -> Envelope:
     for name, value in shared.items():
         if value is not None and not isinstance(value, dict):
             raise CDPError("not_an_object", f"{name} must be a JSON object", field=name)
-    return Envelope(
+        if fault := unsound(value, name):
+            raise CDPError(fault.reason, fault.detail, field=fault.field)
+    envelope = Envelope(
         channel=source.channel,
         received_at=timezone.now(),
         sent_at=parse_sent_at(body.get("sentAt")),
@@ -104,6 +114,9 @@ def _envelope(source: Source, body: dict[str, Any]) -> Envelope:
         integrations=shared["integrations"] or {},
         region=settings.DEFAULT_PHONE_REGION,
     )
+    if envelope.shared_bytes > envelope.max_bytes:
+        raise CDPError("too_large", f"context has over {envelope.max_bytes} bytes", field="context")
+    return envelope
 
 
 def _summary(outcomes: list[Outcome]) -> dict[str, object]:

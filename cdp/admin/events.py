@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from cdp import outbox
 from cdp.admin.readonly import ReadOnlyAdmin, as_json
 from cdp.models import Event, Exposure, ImportRun, OutboxMessage, QuarantinedEvent, Receipt
 
@@ -49,8 +52,22 @@ class ExposureAdmin(ReadOnlyAdmin):
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
-    list_display = ("id", "topic", "created_at", "available_at", "attempts", "last_error")
-    list_filter = ("topic",)
+    list_display = (
+        "id",
+        "topic",
+        "created_at",
+        "available_at",
+        "attempts",
+        "parked_at",
+        "last_error",
+    )
+    list_filter = ("topic", ("parked_at", admin.EmptyFieldListFilter))
+    actions = ("try_again",)
+
+    @admin.action(description="Try again now", permissions=["view"])
+    def try_again(self, request: HttpRequest, rows: QuerySet[OutboxMessage]) -> None:
+        count = outbox.try_again(list(rows.values_list("pk", flat=True)))
+        messages.success(request, f"{count} messages are due now")
 
 
 @admin.register(ImportRun)

@@ -20,6 +20,8 @@ VERBS: Mapping[str, str] = {
     "product list viewed": "",
 }
 MAX_LINES = 500
+MAX_QUANTITY = 1e6
+MAX_PRICE = 1e9
 
 
 class Line(NamedTuple):
@@ -46,16 +48,16 @@ def _line(item: Mapping[str, Any]) -> Line | None:
     sku = item.get("sku") or item.get("product_id")
     if not isinstance(sku, str | int) or isinstance(sku, bool):
         return None
-    quantity = _number(item.get("quantity"), 1.0)
-    amount = quantity * _number(item.get("price"), 0.0)
+    quantity = _number(item.get("quantity"), 1.0, MAX_QUANTITY)
+    amount = quantity * _number(item.get("price"), 0.0, MAX_PRICE)
     return Line(str(sku)[:100], round(quantity, 4), round(amount, 4))
 
 
-def _number(value: object, default: float) -> float:
+def _number(value: object, default: float, limit: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return default
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return default
-    return number if math.isfinite(number) and abs(number) < 1e9 else default
+    return number if math.isfinite(number) and abs(number) <= limit else default

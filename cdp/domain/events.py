@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cdp.domain.commerce import Line, lines_of, verb_of
 from cdp.domain.identifiers import Key, Refused, normalise
+from cdp.domain.soundness import unsound
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 MAX_MESSAGE_ID = 100
 MAX_EVENT_BYTES = 32 * 1024
-MAX_DEPTH = 32
+MAX_TRAIT_KEY = 100
 EXTERNAL_KINDS = {
     "user_id": "user_id", "crm_id": "crm_id", "loyalty_card": "loyalty_card", "loyalty": "loyalty_card",
     "email": "email", "phone": "phone", "social_handle": "social_handle", "social": "social_handle",
@@ -36,6 +37,17 @@ class Envelope:
     integrations: Mapping[str, Any] = field(default_factory=dict)
     region: str = "US"
     max_bytes: int = MAX_EVENT_BYTES
+
+    @cached_property
+    def shared_bytes(self) -> int:
+        """What the request's context and integrations add to every event of it."""
+        shared = {**self.context, **self.integrations}
+        return json_size(shared) if shared else 0
+
+
+def json_size(value: object) -> int:
+    """Bytes of a sound JSON value, written compactly in UTF-8."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,8 @@ def parse(raw: object, envelope: Envelope) -> ParsedEvent | BadEvent:
         if not isinstance(raw, dict):
             raise _Bad("not_an_object", "", "an event must be a JSON object")
         message_id = _sound_id(raw)
-        _check_values(raw)
+        if fault := unsound(raw):
+            raise _Bad(fault.reason, fault.field, fault.detail)
         message_id = _message_id(raw)
         return _parse(raw, message_id, envelope)
     except _Bad as bad:
@@ -84,7 +97,7 @@ def parse(raw: object, envelope: Envelope) -> ParsedEvent | BadEvent:
 
 
 def _parse(raw: dict[str, Any], message_id: str, envelope: Envelope) -> ParsedEvent:
-    size = len(json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode())
+    size = json_size(raw) + envelope.shared_bytes
     if size > envelope.max_bytes:
         raise _Bad("too_large", "", f"{size} bytes; at most {envelope.max_bytes} are taken")
     kind = raw.get("type")
@@ -98,6 +111,10 @@ def _parse(raw: dict[str, Any], message_id: str, envelope: Envelope) -> ParsedEv
     if kind == "track" and not name:
         raise _Bad("missing_event", "event", "a track message needs the name of its event")
     traits = {**_mapping(context, "traits", "context."), **_mapping(raw, "traits")}
+    if long := next((key for key in traits if len(key) > MAX_TRAIT_KEY), None):
+        raise _Bad(
+            "trait_key_too_long", f"traits.{long[:50]}…", f"more than {MAX_TRAIT_KEY} characters"
+        )
     _require_ids(raw, context, str(kind))
     properties = _mapping(raw, "properties")
     keys, refused = _keys(raw, context, traits, properties, envelope)
@@ -173,35 +190,6 @@ def _message_id(raw: Mapping[str, Any]) -> str:
     return str(value)
 
 
-def _check_values(raw: object) -> None:
-    """Refuse what PostgreSQL's jsonb cannot hold, naming the field, without recursion."""
-    stack: list[tuple[object, str, int]] = [(raw, "", 1)]
-    while stack:
-        value, path, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise _Bad("too_deep", path[:200], f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                _check_text(key, f"{path}.{key}".lstrip("."))
-                stack.append((inner, f"{path}.{key}".lstrip("."), depth + 1))
-        elif isinstance(value, list):
-            stack.extend((inner, f"{path}[{n}]", depth + 1) for n, inner in enumerate(value))
-        elif isinstance(value, str):
-            _check_text(value, path)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise _Bad("bad_number", path, "a number must be finite")
-
-
-def _check_text(text: str, path: str) -> None:
-    shown = path.encode("unicode_escape").decode()[:200]
-    if "\0" in text:
-        raise _Bad("nul_character", shown, "text must not contain the NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _Bad("bad_unicode", shown, "text must not contain half a surrogate pair") from None
-
-
 def _mapping(raw: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:
     value = raw.get(name)
     if value is None:
@@ -215,9 +203,19 @@ def _text(raw: Mapping[str, Any], name: str) -> str | None:
     value = raw.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    text = _id_text(value)
+    if text is None:
         raise _Bad("not_text", name, f"{name} must be text")
-    return str(value)
+    return text
+
+
+def _id_text(value: object) -> str | None:
+    """Text, or a whole number as text (languages with only floats send 7 as 7.0)."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    return None
 
 
 def _externals(context: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -261,8 +259,13 @@ def _keys(
     keys: set[Key] = set()
     refused: list[Refused] = []
     for kind, value in found:
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            result = normalise(kind, str(value), envelope.region)
+        if value is not None and value != "":
+            text = _id_text(value)
+            result = (
+                Refused(kind, repr(value)[:100], "not_text")
+                if text is None
+                else normalise(kind, text, envelope.region)
+            )
             if isinstance(result, Refused):
                 refused.append(result)
             else:
@@ -276,12 +279,16 @@ def _consents(context: Mapping[str, Any]) -> dict[str, Any]:
     preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
     if not isinstance(preferences, dict):
         return {}
-    return {f"consent.{key}": val for key, val in preferences.items() if isinstance(val, bool)}
+    return {
+        f"consent.{key}": value
+        for key, value in preferences.items()
+        if isinstance(value, bool) and len(key) <= MAX_TRAIT_KEY - len("consent.")
+    }
 
 
 def _raw_text(raw: object) -> str:
     """The message as JSON text; anything PostgreSQL cannot store is escaped by JSON itself."""
     try:
-        return json.dumps(raw)[: 4 * MAX_EVENT_BYTES]
+        return json.dumps(raw)
     except (ValueError, RecursionError):
         return repr(type(raw))

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from cdp.domain.soundness import storable
+
 MAX_LENGTH = 320
 
 # Strongest first: the order in which identifiers speak for a person.
@@ -60,14 +62,17 @@ def normalise(kind: str, raw: str, region: str = "US") -> Key | Refused:
     """The identifier that a raw value names, or why it names none.
 
     ``region`` (ISO 3166-1) reads national phone numbers. Reasons: ``unknown_kind``, ``empty``,
-    ``too_long``, ``blocked``, ``not_an_email``, ``not_a_phone``.
+    ``bad_character``, ``too_long``, ``blocked``, ``not_an_email``, ``not_a_phone``.
     """
     if kind not in RANK:
         return Refused(kind, raw, "unknown_kind")
     text = raw.strip()
     if not text:
         return Refused(kind, raw, "empty")
-    if len(text) > MAX_LENGTH:
+    if not storable(text):
+        return Refused(kind, repr(raw)[:MAX_LENGTH], "bad_character")
+    # Folding case can lengthen a text up to three times.
+    if len(text) > MAX_LENGTH or len(text.casefold()) > MAX_LENGTH:
         return Refused(kind, raw[:MAX_LENGTH], "too_long")
     if _is_placeholder(text):
         return Refused(kind, raw, "blocked")

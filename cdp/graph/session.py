@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +16,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 from cdp.errors import CDPError
 
 Row = dict[str, Any]
+WRITE_SECONDS = 60.0
 
 
 @lru_cache(maxsize=8)
@@ -39,11 +42,48 @@ def write(statements: list[tuple[str, Row]]) -> None:
         for cypher, parameters in statements:
             tx.run(cypher, parameters).consume()
 
-    try:
+    def transact() -> None:
         with driver().session(database=settings.NEO4J_DATABASE) as session:
             session.execute_write(work)
-    except (DriverError, Neo4jError, OSError) as error:
+
+    within(WRITE_SECONDS, transact)
+
+
+def ping(seconds: float = 3) -> None:
+    """Raise ``graph_unavailable`` unless the store answers in time."""
+    within(seconds, lambda: driver().verify_connectivity(database=settings.NEO4J_DATABASE))
+
+
+def within(seconds: float, work: Callable[[], None]) -> None:
+    """Run ``work`` in a thread and wait for it so long and no longer.
+
+    The driver knows no read timeout: from a server that is stopped but still holds its
+    connections, an answer would be waited for without end. The thread left behind ends with its
+    connection; the driver is made anew.
+    """
+    outcome: queue.Queue[Exception | None] = queue.Queue()
+
+    def attempt() -> None:
+        try:
+            work()
+            outcome.put(None)
+        except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is
+            outcome.put(error)
+
+    threading.Thread(target=attempt, daemon=True).start()
+    try:
+        error = outcome.get(timeout=seconds)
+    except queue.Empty:
+        _driver.cache_clear()
+        raise CDPError(
+            "graph_unavailable",
+            f"no answer from {settings.NEO4J_URI} in {seconds:.0f} s",
+            retryable=True,
+        ) from None
+    if isinstance(error, DriverError | Neo4jError | OSError):
         raise _translated(error) from error
+    if error is not None:
+        raise error
 
 
 def run(cypher: str, **parameters: Any) -> None:

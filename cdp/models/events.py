@@ -59,8 +59,8 @@ class Interaction(models.Model):
     line = models.PositiveSmallIntegerField()
     sku = models.CharField(max_length=100)
     verb = models.CharField(max_length=10, choices=Verb.choices)
-    quantity = models.DecimalField(max_digits=24, decimal_places=4)
-    amount = models.DecimalField(max_digits=24, decimal_places=4)
+    quantity = models.DecimalField(max_digits=38, decimal_places=4)
+    amount = models.DecimalField(max_digits=38, decimal_places=4)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["event", "line"], name="interaction_line")]
@@ -106,8 +106,18 @@ class QuarantinedEvent(models.Model):
     reason = models.CharField(max_length=60, db_index=True)
     field = models.CharField(max_length=200, blank=True)
     detail = models.TextField()
+    content_hash = models.CharField(
+        max_length=64, help_text="of the message: the same refused twice is one row"
+    )
     raw = models.TextField(help_text="the message as JSON text")
     received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "message_id", "content_hash"], name="quarantine_content"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.reason} {self.message_id}".strip()

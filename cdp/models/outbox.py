@@ -19,6 +19,7 @@ class OutboxMessage(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     available_at = models.DateTimeField(db_default=Now())
     attempts = models.PositiveIntegerField(db_default=0)
+    parked_at = models.DateTimeField(null=True, blank=True, help_text="given up; try again by hand")
     last_error = models.TextField(db_default="", blank=True)
 
     class Meta:

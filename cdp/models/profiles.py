@@ -35,8 +35,8 @@ class Counter(models.Model):
     channel = models.CharField(max_length=10)
     verb = models.CharField(max_length=10)
     events = models.PositiveIntegerField()
-    quantity = models.DecimalField(max_digits=24, decimal_places=4)
-    amount = models.DecimalField(max_digits=24, decimal_places=4)
+    quantity = models.DecimalField(max_digits=38, decimal_places=4)
+    amount = models.DecimalField(max_digits=38, decimal_places=4)
 
     class Meta:
         constraints = [

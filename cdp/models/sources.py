@@ -13,7 +13,7 @@ from cdp.channels import Channel
 
 def hash_key(key: str) -> str:
     """SHA-256 of a random 256-bit key: nothing slower is needed against guessing."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def new_key(prefix: str) -> str:

@@ -8,7 +8,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from cdp.graph import cypher, session
+from cdp.graph import session
 
 
 def _postgres() -> None:
@@ -17,7 +17,7 @@ def _postgres() -> None:
 
 
 def _graph() -> None:
-    list(session.stream(cypher.PING))
+    session.ping()
 
 
 def _valkey() -> None:

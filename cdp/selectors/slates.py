@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from cdp.graph.projection import refusing
 from cdp.models import Artifact, ArtifactStatus, Product, Slate
 
 
@@ -34,13 +35,17 @@ def serving_artifact() -> Artifact | None:
 
 
 def slates_of(customers: Iterable[int]) -> dict[int, Slate]:
-    """Each customer's slate of the serving artifact; the strangers' one where they have none."""
+    """Each customer's slate of the serving artifact.
+
+    The strangers' one where they have none, and for who refused personalization, at once.
+    """
     artifact = serving_artifact()
     if artifact is None:
         return {}
     wanted = set(customers)
+    personal = wanted - refusing(wanted)
     rows = Slate.objects.filter(artifact=artifact).filter(
-        Q(customer_id__in=wanted) | Q(customer=None)
+        Q(customer_id__in=personal) | Q(customer=None)
     )
     found = {row.customer_id: row for row in rows.select_related("artifact")}
     strangers = found.get(None)

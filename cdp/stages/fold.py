@@ -18,7 +18,7 @@ _FOLDED = """
             'occurredAt', to_jsonb(t.occurred_at), 'messageId', t.message_id) AS trait
         FROM member m JOIN cdp_traitobservation t ON t.identifier_id = m.id
         JOIN cdp_source s ON s.id = t.source_id
-        ORDER BY m.customer, t.key, t.occurred_at DESC, t.message_id DESC),
+        ORDER BY m.customer, t.key, t.occurred_at DESC, t.message_id DESC, t.source_id DESC),
     traits AS (
         SELECT customer, jsonb_object_agg(key, trait) AS traits FROM winner GROUP BY customer),
     counted AS (

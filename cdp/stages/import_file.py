@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -64,7 +65,7 @@ def _quarantine(source: Source, rows: list[Broken]) -> None:
     QuarantinedEvent.objects.bulk_create(
         QuarantinedEvent(
             source=source, reason="bad_row", field=f"line {row.number}", detail=row.reason,
-            raw=row.raw,
+            content_hash=hashlib.sha256(row.raw.encode()).hexdigest(), raw=row.raw,
         )
         for row in rows
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from django.db import connection, transaction
 from cdp import outbox
 from cdp.domain.events import BadEvent, Envelope, ParsedEvent, parse
 from cdp.domain.identifiers import Key
-from cdp.models import ReceiptStatus, Source, Suppression, Topic
+from cdp.models import QuarantinedEvent, ReceiptStatus, Source, Suppression, Topic
 
 FOLLOW_UP_EVENTS = 500
 
@@ -54,8 +55,8 @@ def ingest(source: Source, messages: Sequence[object], envelope: Envelope) -> li
                 status = ReceiptStatus.ACCEPTED if new else ReceiptStatus.DUPLICATE
                 outcomes[index] = Outcome(item.message_id, status)
         ordered = [outcomes[index] for index in range(len(parsed))]
-        first_refused = _insert_receipts(source, ordered, envelope)
-        _insert_quarantine(source, parsed, first_refused, envelope)
+        _insert_receipts(source, ordered, envelope)
+        _insert_quarantine(source, parsed, envelope)
         ids = sorted(stored.values())
         for start in range(0, len(ids), FOLLOW_UP_EVENTS):
             outbox.add(Topic.EVENTS, {"events": ids[start : start + FOLLOW_UP_EVENTS]})
@@ -109,8 +110,8 @@ def _derived(event: ParsedEvent) -> dict[str, object]:
     }
 
 
-def _insert_receipts(source: Source, outcomes: Sequence[Outcome], envelope: Envelope) -> set[str]:
-    """One receipt a message; returns the ids whose receipt was written for the first time."""
+def _insert_receipts(source: Source, outcomes: Sequence[Outcome], envelope: Envelope) -> None:
+    """One receipt a message; one sent again is counted, and accepted once it is mended."""
     rows: dict[str, dict[str, object]] = {}
     again: dict[str, int] = {}
     for outcome in outcomes:
@@ -144,32 +145,24 @@ def _insert_receipts(source: Source, outcomes: Sequence[Outcome], envelope: Enve
                 reason = CASE WHEN EXCLUDED.status = 'accepted' THEN '' ELSE old.reason END,
                 duplicates = old.duplicates + 1 + EXCLUDED.duplicates,
                 last_duplicate_at = EXCLUDED.received_at
-            RETURNING message_id, duplicates, xmax = 0
             """,
             [source.pk, envelope.received_at, envelope.received_at, json.dumps(entries)],
         )
-        return {message_id for message_id, _, new in cursor.fetchall() if new}
 
 
 def _insert_quarantine(
-    source: Source,
-    parsed: Sequence[ParsedEvent | BadEvent],
-    first: set[str],
-    envelope: Envelope,
+    source: Source, parsed: Sequence[ParsedEvent | BadEvent], envelope: Envelope
 ) -> None:
-    kept: dict[str, BadEvent] = {}
-    for number, item in enumerate(parsed):
-        if isinstance(item, BadEvent) and (not item.message_id or item.message_id in first):
-            kept.setdefault(item.message_id or f"#{number}", item)
-    source.quarantined.bulk_create(
-        source.quarantined.model(
-            source=source,
-            message_id=bad.message_id,
-            reason=bad.reason,
-            field=bad.field,
-            detail=bad.detail,
-            raw=bad.raw,
-            received_at=envelope.received_at,
-        )
-        for bad in kept.values()
-    )
+    """Keep every refused message as it came; the very same one again is kept once."""
+    QuarantinedEvent.objects.bulk_create(
+        [
+            QuarantinedEvent(
+                source=source, message_id=bad.message_id, reason=bad.reason, field=bad.field,
+                detail=bad.detail, content_hash=hashlib.sha256(bad.raw.encode()).hexdigest(),
+                raw=bad.raw, received_at=envelope.received_at,
+            )
+            for bad in parsed
+            if isinstance(bad, BadEvent)
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip

@@ -16,15 +16,16 @@ _INTERACTIONS = """
 _TRAITS = """
     INSERT INTO cdp_traitobservation AS old
         (identifier_id, key, value, source_id, event_id, occurred_at, message_id)
-    SELECT DISTINCT ON (e.subject_id, t.key) e.subject_id, left(t.key, 100), t.value,
+    SELECT DISTINCT ON (e.subject_id, t.key) e.subject_id, t.key, t.value,
         e.source_id, e.id, e.occurred_at, e.message_id
     FROM cdp_event e, jsonb_each(e.parsed->'traits') AS t(key, value)
     WHERE {where} AND e.subject_id IS NOT NULL AND t.value <> 'null'::jsonb
-    ORDER BY e.subject_id, t.key, e.occurred_at DESC, e.message_id DESC, e.source_id
+    ORDER BY e.subject_id, t.key, e.occurred_at DESC, e.message_id DESC, e.source_id DESC
     ON CONFLICT (identifier_id, key) DO UPDATE SET value = EXCLUDED.value,
         source_id = EXCLUDED.source_id, event_id = EXCLUDED.event_id,
         occurred_at = EXCLUDED.occurred_at, message_id = EXCLUDED.message_id
-    WHERE (EXCLUDED.occurred_at, EXCLUDED.message_id) > (old.occurred_at, old.message_id)
+    WHERE (EXCLUDED.occurred_at, EXCLUDED.message_id, EXCLUDED.source_id)
+          > (old.occurred_at, old.message_id, old.source_id)
 """
 _COUNTERS = """
     INSERT INTO cdp_counter AS old (identifier_id, channel, verb, events, quantity, amount)
@@ -43,7 +44,7 @@ _BY_SUBJECT = "e.subject_id = ANY (%s::bigint[])"
 def observe(events: list[int], recount: Iterable[int] = ()) -> None:
     """Take in newly resolved events; ``recount`` identifiers are counted from all their events.
 
-    The winner of a trait is the latest by (occurred_at, message id): a maximum, so that the order
+    The winner of a trait is the latest by (occurred_at, message id, source): a maximum, so that the order
     of arrival does not matter.
     """
     anew = sorted(set(recount))

@@ -124,25 +124,55 @@ def subjects() -> list[int]:
     return sorted({id_ for id_ in rows.distinct() if id_ is not None})
 
 
-def observation_differences() -> int:
-    """How many counter rows differ from a fresh count over the events."""
+_FRESH = {
+    "counters": """
+        SELECT e.subject_id, e.channel, e.verb, count(DISTINCT e.id)::int,
+               coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0)
+        FROM cdp_event e LEFT JOIN cdp_interaction i ON i.event_id = e.id
+        WHERE e.subject_id IS NOT NULL AND e.verb <> '' GROUP BY 1, 2, 3
+    """,
+    "traits": """
+        SELECT DISTINCT ON (e.subject_id, t.key) e.subject_id, t.key::text, t.value, e.source_id,
+               e.id, e.occurred_at, e.message_id::text
+        FROM cdp_event e, jsonb_each(e.parsed->'traits') AS t(key, value)
+        WHERE e.subject_id IS NOT NULL AND t.value <> 'null'::jsonb
+        ORDER BY e.subject_id, t.key, e.occurred_at DESC, e.message_id DESC, e.source_id DESC
+    """,
+    "interactions": """
+        SELECT e.id, l.n::int, l.line->>0, e.verb::text, (l.line->>1)::numeric,
+               (l.line->>2)::numeric
+        FROM cdp_event e, jsonb_array_elements(e.parsed->'lines') WITH ORDINALITY AS l(line, n)
+        WHERE e.verb <> '' AND e.resolved_at IS NOT NULL
+    """,
+}
+_STORED = {
+    "counters": "SELECT identifier_id, channel, verb, events, quantity, amount FROM cdp_counter",
+    "traits": """
+        SELECT identifier_id, key::text, value, source_id, event_id, occurred_at, message_id::text
+        FROM cdp_traitobservation
+    """,
+    "interactions": """
+        SELECT event_id, line::int, sku::text, verb::text, quantity, amount FROM cdp_interaction
+    """,
+}
+
+
+def observation_differences() -> dict[str, int]:
+    """How many stored rows differ from what the events say, by kind of observation."""
+    found: dict[str, int] = {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH fresh AS (
-                SELECT e.subject_id, e.channel, e.verb, count(DISTINCT e.id) AS events,
-                       coalesce(sum(i.quantity), 0) AS quantity, coalesce(sum(i.amount), 0) AS amount
-                FROM cdp_event e LEFT JOIN cdp_interaction i ON i.event_id = e.id
-                WHERE e.subject_id IS NOT NULL AND e.verb <> '' GROUP BY 1, 2, 3),
-            stored AS (
-                SELECT identifier_id, channel, verb, events, quantity, amount FROM cdp_counter)
-            SELECT count(*) FROM ((TABLE fresh EXCEPT TABLE stored) UNION ALL
-                                  (TABLE stored EXCEPT TABLE fresh)) AS d
-            """
-        )
-        row = cursor.fetchone()
-        assert row is not None
-        return int(row[0])
+        for name, fresh in _FRESH.items():
+            cursor.execute(
+                f"""
+                WITH fresh AS ({fresh}), stored AS ({_STORED[name]})
+                SELECT count(*) FROM ((TABLE fresh EXCEPT TABLE stored) UNION ALL
+                                      (TABLE stored EXCEPT TABLE fresh)) AS d
+                """
+            )
+            row = cursor.fetchone()
+            assert row is not None
+            found[name] = int(row[0])
+    return found
 
 
 def in_chunks(ids: Iterable[int]) -> Iterable[list[int]]:

@@ -61,6 +61,8 @@ def resolve(event_ids: list[int], rules: Rules = DEFAULT_RULES) -> Resolution:
         resolution.moved, resolution.customers = applied.moved, applied.customers
         if applied.flipped:
             resolution.reattributed, resolution.recount = reattribute(applied.flipped)
+            # Counted anew from their events: nobody may add to them meanwhile.
+            lock_identifiers(resolution.recount)
     resolution.subjects = _attach(seen, ids)
     return resolution
 

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,13 +18,26 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from cdp import outbox, pipeline
+from cdp.graph import session
 from cdp.models import Event, Identifier, Link, OutboxMessage, Profile, Topic
+from cdp.selectors.changes import profile_changes
+from cdp.selectors.health import stores
 from cdp.stack.config import load
 from cdp.stack.graph import Graph
 from cdp.stages.register import register_source
-from tests.conftest import external, graph_contents, identify, start_web, stop, track, wait_for
+from tests.conftest import (
+    external,
+    graph_contents,
+    identify,
+    sound_profiles,
+    start_web,
+    stop,
+    track,
+    wait_for,
+)
 from tests.stack_plugin import ROOT, free_port
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
@@ -131,7 +145,7 @@ def test_a_worker_killed_in_the_middle_leaves_what_an_undisturbed_run_leaves(
     drained()
     assert kills == 3
     disturbed = state()
-    assert pipeline.check_profiles() == {"profiles": (0, []), "counters": (0, [])}
+    assert sound_profiles()
     assert sum(n for n, _ in pipeline.check_graph().values()) == 0
     stop(first)
     _forget_everything()
@@ -166,6 +180,45 @@ def test_while_the_graph_is_stopped_ingestion_goes_on_and_the_graph_catches_up(
     drained(90)
     assert sum(n for n, _ in pipeline.check_graph().values()) == 0
     assert len(graph_contents()["edges"]) == sum(e["type"] == "track" for e in events)
+
+
+def test_a_graph_that_hangs_holds_up_neither_postgresql_nor_the_change_feed(
+    embedded_graph: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is stopped with its connections open: no answer, no refusal."""
+    source, _ = register_source("web-shop", "web")
+    monkeypatch.setattr(session, "WRITE_SECONDS", 2.0)
+    process = Graph(load(ROOT)).process.find()
+    assert process is not None
+    pipeline.accept(
+        source,
+        [track("m1", "Product Viewed", userId="u", properties={"sku": "T"})],
+        pipeline.Envelope("web", timezone.now()),
+    )
+    pipeline.process_events()
+    process.suspend()
+    try:
+        started = time.monotonic()
+        projecting = threading.Thread(target=_project)
+        projecting.start()
+        time.sleep(0.5)
+        assert len(profile_changes(10, None).profiles) == 1
+        projecting.join(20)
+        assert not projecting.is_alive() and time.monotonic() - started < 15
+        assert "no answer" in OutboxMessage.objects.get(topic=Topic.GRAPH).last_error
+        assert "no answer" in stores()["graph"]
+    finally:
+        process.resume()
+    OutboxMessage.objects.update(available_at=timezone.now())
+    wait_for(lambda: pipeline.project_graph() == 1, 30, every=1)
+    assert sum(n for n, _ in pipeline.check_graph().values()) == 0
+
+
+def _project() -> None:
+    try:
+        pipeline.project_graph()
+    finally:
+        connection.close()
 
 
 def test_without_postgresql_a_batch_is_refused_with_503_and_may_be_sent_again(

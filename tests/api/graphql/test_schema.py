@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -279,12 +280,64 @@ def test_page_sizes(ask: Ask, first: int) -> None:
 
 def test_queries_are_bounded(ask: Ask) -> None:
     aliases = " ".join(f'a{n}: product(sku: "x") {{ title }}' for n in range(31))
-    assert errors(ask(f"{{ {aliases} }}"))
+    said = [e["message"] for e in ask(f"{{ {aliases} }}")["errors"]]
+    assert said == ["the query has 31 aliases; at most 30 are answered"]
+    deep = "{ consistency " + "{ dimensions " * 10 + "{ name }" + " }" * 10 + " }"
+    assert "the query has 12 fields deep; at most 10 are answered" in [
+        e["message"] for e in ask(deep)["errors"]
+    ]
     long = " ".join("__typename" for _ in range(2500))
     assert errors(ask(f"{{ {long} }}"))
 
 
-def test_a_slate_with_texts_costs_eight_queries_however_long(ask: Ask, slate: None) -> None:
+def test_fragments_that_spread_each_other_cost_no_exponential_time(ask: Ask) -> None:
+    spreads = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(28))
+    query = f"{{ ...F0 }} {spreads} fragment F28 on Query {{ __typename }}"
+    started = time.monotonic()
+    assert ask(query) == {"data": {"__typename": "Query"}}
+    assert time.monotonic() - started < 20  # it would be minutes
+
+
+def test_refusing_takes_the_personal_slate_away_at_once(
+    ask: Ask, slate: None, web: Source, send: Sent
+) -> None:
+    assert slate_on(ask, "web")["personal"] is True
+    Slate.objects.create(
+        artifact=Artifact.objects.get(),
+        customer=None,
+        items=[{"sku": "T5", "score": 1, "reason": {"text": "popular"}}],
+    )
+    refuses = {"consent": {"categoryPreferences": {"personalization": False}}}
+    send(web, identify("no", 9, userId="alice", context=refuses), minutes=20)
+    pipeline.process_events()
+    served = slate_on(ask, "web")
+    assert (served["personal"], [i["product"]["sku"] for i in served["items"]]) == (False, ["T5"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"null", b"5", b"[]", b"{", b"\xff", b'{"query": "{__typename}", "variables": {"a": ' + b"[" * 3000 + b"]" * 3000 + b"}}",
+     b'{"query": "{__typename}", "variables": {"a": "\\u0000"}}'],
+)  # fmt: skip
+def test_bodies_that_are_no_request(client: Client, body: bytes) -> None:
+    response = client.post("/graphql", body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] in (
+        "bad_query",
+        "invalid_json",
+        "json_too_deep",
+    )
+
+
+def test_characters_that_cannot_be_stored_name_nothing(ask: Ask) -> None:
+    assert ask('{ receipt(messageId: "a\\u0000") { status } }') == {"data": {"receipt": None}}
+    assert ask('{ product(sku: "a\\u0000") { title } }') == {"data": {"product": None}}
+    assert errors(ask('{ customer(identifier: {kind: "user_id", value: "a\\u0000"}) { id } }')) == [
+        ("bad_identifier", "identifier.value")
+    ]
+
+
+def test_a_slate_with_texts_costs_nine_queries_however_long(ask: Ask, slate: None) -> None:
     query = """query($first: Int!) { customer(identifier: {kind: "user_id", value: "alice"}) {
       recommendations(first: $first) { items { product { sku content { text } } } } } }"""
     counts = []
@@ -293,7 +346,7 @@ def test_a_slate_with_texts_costs_eight_queries_however_long(ask: Ask, slate: No
         with CaptureQueriesContext(connection) as captured:
             ask(query, channel="app", first=first)
         counts.append(len(captured))
-    assert counts == [8, 8]
+    assert counts == [9, 9]
 
 
 def test_people_get_graphiql_without_the_internet(client: Client) -> None:

@@ -102,6 +102,12 @@ def test_batch_context_is_merged_into_each_event(post: Post) -> None:
         (b"{}", 400, "bad_batch"),
         (b'{"batch": [], "context": 5}', 400, "not_an_object"),
         (json.dumps({"batch": [1] * 2501}).encode(), 400, "too_many_events"),
+        (b'{"batch": [], "context": {"a": "\\u0000"}}', 400, "nul_character"),
+        (b'{"batch": [], "context": {"a": "\\ud800"}}', 400, "bad_unicode"),
+        (b'{"batch": [], "context": {"a": 1e999}}', 400, "bad_number"),
+        (b'{"batch": [], "integrations": {"a\\u0000": 1}}', 400, "nul_character"),
+        (b'{"batch": [], "context": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b"}", 400, "too_deep"),
+        (b'{"batch": [], "context": {"a": "' + b"x" * 40_000 + b'"}}', 400, "too_large"),
         (b" " * (5 * 1024 * 1024), 413, "body_too_large"),
     ],
 )
@@ -129,6 +135,49 @@ def test_keys(client: Client, post: Post) -> None:
         "/v1/batch", "{}", content_type="text/plain", headers={"Authorization": "Basic !"}
     )
     assert code(garbled) == (401, "invalid_write_key")  # type: ignore[arg-type]
+
+
+def test_keys_that_are_no_text(client: Client, db: None) -> None:
+    lone = client.post("/v1/batch", b'{"writeKey": "\\ud800"}', content_type="text/plain")
+    assert code(lone) == (401, "invalid_write_key")  # type: ignore[arg-type]
+    latin = client.post(
+        "/v1/batch", b"{}", content_type="text/plain", headers={"Authorization": "Basic \xff\xfe"}
+    )
+    assert code(latin) == (401, "invalid_write_key")  # type: ignore[arg-type]
+
+
+def test_a_stranger_costs_no_decompression(client: Client, db: None) -> None:
+    members = gzip.compress(b"") * 1000
+    headers = {
+        "Content-Encoding": "gzip",
+        "Authorization": f"Basic {base64.b64encode(b'wrong:').decode()}",
+    }
+    refused = client.post("/v1/batch", members, content_type="text/plain", headers=headers)
+    assert code(refused) == (401, "invalid_write_key")  # type: ignore[arg-type]
+
+
+def test_many_gzip_members_are_refused(post: Post) -> None:
+    assert code(post(gzip.compress(b"") * 1000, **{"Content-Encoding": "gzip"})) == (
+        400,
+        "bad_gzip",
+    )
+    two = gzip.compress(b'{"batch"') + gzip.compress(b": []}")
+    assert post(two, **{"Content-Encoding": "gzip"}).status_code == 200
+
+
+def test_refused_messages_are_kept_as_they_came(post: Post) -> None:
+    """Different messages under one id are all kept, long numbers with every digit."""
+    digits = "9" * 400
+    raw = (
+        '{"batch": [{"type": "page", "userId": "u", "messageId": "one"},'
+        ' {"type": "jump", "userId": "u", "messageId": "one"}, {"type": "hop", "messageId": "one"},'
+        f' {{"type": "page", "userId": "u", "messageId": "two", "properties": {{"n": {digits}}}}}]}}'
+    )
+    post(raw.encode())
+    kept = QuarantinedEvent.objects.order_by("id").values_list("message_id", "reason")
+    assert list(kept) == [("one", "unknown_type"), ("one", "unknown_type"), ("two", "bad_number")]
+    assert digits in QuarantinedEvent.objects.get(reason="bad_number").raw
+    assert Receipt.objects.get(message_id="one").status == "accepted"
 
 
 def test_a_disabled_source(post: Post) -> None:

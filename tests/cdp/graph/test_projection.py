@@ -10,7 +10,14 @@ from cdp import pipeline
 from cdp.domain.listing import Listing
 from cdp.errors import CDPError
 from cdp.graph import cypher, session
-from cdp.models import Identifier, OutboxMessage, Source, Topic
+from cdp.models import (
+    Identifier,
+    OutboxMessage,
+    Profile,
+    Source,
+    Topic,
+    TraitObservation,
+)
 from cdp.stages.catalogue import write_products
 from tests.conftest import Sent, external, graph_contents, identify, track
 
@@ -150,6 +157,25 @@ def test_an_edge_that_does_not_belong_is_found(graph: str, web: Source, send: Se
         "MATCH (i:Identity) MATCH (p:Product) MERGE (i)-[:VIEWED {event: 99, line: 1}]->(p)"
     )
     assert pipeline.check_graph()["interactions"][0] == 1
+
+
+def test_rebuilt_profiles_tell_the_graph(graph: str, web: Source, send: Sent) -> None:
+    refuses = {"consent": {"categoryPreferences": {"personalization": False}}}
+    send(
+        web,
+        order("m1", 1, "T1", userId="charlie"),
+        identify("m2", 2, userId="charlie", context=refuses),
+    )
+    pipeline.drain()
+    TraitObservation.objects.update(value=True)
+    Profile.objects.update(traits={})
+    session.run("MATCH (c:Customer) SET c.consented = true")
+    pipeline.rebuild_profiles(lambda name, n: None)
+    pipeline.drain()
+    assert differences() == 0
+    assert [
+        row["yes"] for row in session.stream("MATCH (c:Customer) RETURN c.consented AS yes")
+    ] == [False]
 
 
 def test_while_the_graph_is_away_work_waits_and_is_done_later(
