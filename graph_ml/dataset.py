@@ -92,6 +92,22 @@ def everything(data: Interactions) -> Split:
     return split(data, int(data.at[-1]) + 1)
 
 
+def later_part(data: Split, share: float, most: int) -> Split:
+    """A split within a split: the last ``share`` of the touches is asked for, of at most ``most``
+    customers; what is learned from lies before it."""
+    times = np.sort([touch.at for history in data.histories for touch in history])
+    start = int(times[int(len(times) * (1 - share))])
+    past = [[touch for touch in history if touch.at < start] for history in data.histories]
+    targets: dict[int, frozenset[int]] = {}
+    for customer, history in enumerate(data.histories):
+        later = {t.product for t in history if t.at >= start and t.verb in POSITIVE}
+        new = later - {t.product for t in past[customer]}
+        if past[customer] and new and len(targets) < most:
+            targets[customer] = frozenset(new)
+    matrix = _matrix(past, len(data.skus))
+    return Split(data.customers, data.skus, past, targets, matrix)
+
+
 def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -> tuple[int, int]:
     """Times (ms) at which validation and test begin, by share of positive interactions."""
     positive = np.array([verb in POSITIVE for verb in data.verb])

@@ -17,6 +17,7 @@ from cdp.stages import publish
 from graph_ml import artifacts, dataset, features, inference, metrics, snapshot
 from graph_ml.device import choose, describe
 from graph_ml.models.contract import ProductFeatures, Recommender, space_scores
+from graph_ml.models.graph_filter import GraphFilter
 from graph_ml.models.graph_sage import GraphSAGE
 from graph_ml.models.item_knn import ItemKNN
 from graph_ml.models.lightgcn import LightGCN
@@ -25,7 +26,11 @@ from graph_ml.promotion import decide
 
 Say = Callable[[str], None]
 BASELINES: dict[str, Callable[[], Recommender]] = {"popularity": Popularity, "item-knn": ItemKNN}
-CANDIDATES: dict[str, Callable[[], Recommender]] = {"lightgcn": LightGCN, "graphsage": GraphSAGE}
+CANDIDATES: dict[str, Callable[[], Recommender]] = {
+    "graph-filter": GraphFilter,
+    "lightgcn": LightGCN,
+    "graphsage": GraphSAGE,
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def learn(say: Say, models: list[str] | None = None) -> Result:
         say(
             f"gate: {row.model} {'passes' if decision.promoted else 'is refused'}: {decision.reason}"
         )
-    chosen = max(passed, key=lambda row: row.metrics["ndcg@20"], default=None)
+    chosen = max(passed, key=lambda row: row.metrics["recall@20"], default=None)
     if chosen is not None:
         run.put_in_service(chosen, dataset.everything(data), say)
     return Result([*baselines.values(), *found], serving_artifact())

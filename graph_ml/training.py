@@ -18,19 +18,22 @@ from graph_ml.dataset import Split
 from graph_ml.device import choose
 
 Floats = NDArray[np.float32]
+K = 20
 torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]  # scipy's matrices are sound; said, not implied
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", module=__name__)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``hidden``: the share of a history that is asked for; ``temperature`` of the softmax."""
+    """``hidden``: the share of a history that is asked for; ``sharpness``: the logit that the best
+    product of a history has at the start (the scale of the softmax is learned from there).
+    """
 
     epochs: int = 30
     batch: int = 512
     learning_rate: float = 0.002
     weight_decay: float = 1e-4
-    temperature: float = 0.15
+    sharpness: float = 8.0
     hidden: float = 0.4
     patience: int = 4
     seed: int = 7
@@ -45,8 +48,9 @@ def train(
     """Train ``model`` whose forward gives product vectors (P, d) and fold-in weights (P,).
 
     A tenth of the customers is held out (from the training period alone): training stops when the
-    loss of *their* hidden touches no longer falls, and the best state is kept. Returns its vectors
-    and weights.
+    ndcg@20 of *their* hidden touches no longer rises, and the best state is kept, which on sparse
+    data may be the one before any training. (Their loss is a poor judge: it falls on while the
+    ranking gets worse.) Returns the best state's vectors and weights.
     """
     torch.manual_seed(settings.seed)
     dice = np.random.default_rng(settings.seed)
@@ -55,26 +59,30 @@ def train(
     busy = np.flatnonzero(np.diff(data.matrix.indptr) >= 2)
     dice.shuffle(busy)
     held, taught = busy[: max(1, len(busy) // 10)], busy[max(1, len(busy) // 10) :]
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
     probe = list(_batches(data.matrix, held, settings, np.random.default_rng(settings.seed + 1)))
-    best_loss, waited = _loss_on(model, probe, settings), 0
+    log_scale = nn.Parameter(_first_scale(model, probe, settings))
+    optimiser = torch.optim.Adam(
+        [*model.parameters(), log_scale],
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    most, waited = _ndcg_on(model, probe), 0
+    report(f"start: held-out ndcg {most:.4f}")
     best = _result(model)
     for epoch in range(settings.epochs):
         total, count = 0.0, 0
         for given, asked in _batches(data.matrix, taught, settings, dice):
             optimiser.zero_grad()
             vectors, folds = model()
-            loss = _loss(vectors, folds, to_csr(given), asked, settings)
+            loss = _loss(vectors, folds, to_csr(given), asked, log_scale)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total, count = total + loss.item(), count + 1
-        held_loss = _loss_on(model, probe, settings)
+        ndcg = _ndcg_on(model, probe)
         mean = total / max(1, count)
-        report(f"epoch {epoch + 1}/{settings.epochs} loss {mean:.4f} held out {held_loss:.4f}")
-        if held_loss < best_loss - 1e-4:
-            best_loss, waited, best = held_loss, 0, _result(model)
+        report(f"epoch {epoch + 1}/{settings.epochs} loss {mean:.4f} held-out ndcg {ndcg:.4f}")
+        if ndcg > most:
+            most, waited, best = ndcg, 0, _result(model)
         else:
             waited += 1
             if waited >= settings.patience:
@@ -106,11 +114,11 @@ def _batches(
 
 
 def _loss(
-    vectors: Tensor, folds: Tensor, given: Tensor, asked: Tensor, settings: Settings
+    vectors: Tensor, folds: Tensor, given: Tensor, asked: Tensor, log_scale: Tensor
 ) -> Tensor:
     """Cross-entropy of the hidden touches; what was visible is not asked for."""
     customers = normalize(given.to(vectors.device) @ (vectors * folds.unsqueeze(1)))
-    logits = customers @ vectors.T / settings.temperature
+    logits = customers @ vectors.T * log_scale.exp()
     visible = given.to_dense().to(vectors.device) > 0
     logits = logits.masked_fill(visible, float("-inf"))
     target = asked.to(vectors.device)
@@ -119,14 +127,34 @@ def _loss(
 
 
 @torch.no_grad()
-def _loss_on(
-    model: nn.Module, batches: list[tuple[sparse.csr_matrix, Tensor]], settings: Settings
-) -> float:
+def _ndcg_on(model: nn.Module, batches: list[tuple[sparse.csr_matrix, Tensor]]) -> float:
+    """Mean ndcg@20 of the hidden touches; what was visible is masked."""
     vectors, folds = model()
-    losses = [
-        _loss(vectors, folds, to_csr(given), asked, settings).item() for given, asked in batches
-    ]
-    return float(np.mean(losses)) if losses else float("inf")
+    k = min(K, len(vectors))
+    discounts = 1 / torch.arange(2, k + 2, device=vectors.device).log2()
+    gains: list[float] = []
+    for visible, asked in batches:
+        given = to_csr(visible)
+        scores = normalize(given @ (vectors * folds.unsqueeze(1))) @ vectors.T
+        scores = scores.masked_fill(given.to_dense() > 0, float("-inf"))
+        top = scores.topk(k, dim=1).indices
+        wanted = asked.to(vectors.device)
+        ideal = discounts.cumsum(0)[wanted.sum(dim=1).long().clamp(max=k) - 1]
+        gains += ((wanted.gather(1, top) * discounts).sum(dim=1) / ideal).tolist()
+    return float(np.mean(gains)) if gains else 0.0
+
+
+@torch.no_grad()
+def _first_scale(
+    model: nn.Module, batches: list[tuple[sparse.csr_matrix, Tensor]], settings: Settings
+) -> Tensor:
+    """The logarithm of the factor that gives the best product the logit ``sharpness``."""
+    vectors, folds = model()
+    given = to_csr(batches[0][0]) if batches else vectors.new_zeros(1, len(vectors))
+    customers = normalize(given @ (vectors * folds.unsqueeze(1)))
+    best = (customers @ vectors.T).amax(dim=1).median().clamp(min=1e-6)
+    first: Tensor = (settings.sharpness / best).log()
+    return first
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ Vector = NDArray[np.float32]
 VERB_WEIGHT: Mapping[str, float] = {
     "viewed": 1.0, "added": 2.0, "purchased": 3.0, "returned": -2.0, "searched": 0.5,
 }  # fmt: skip
-DECAY = 0.98
+DECAY = 0.9
 
 
 class Touch(NamedTuple):

@@ -29,7 +29,7 @@ class LightGCN(nn.Module):
     name = "lightgcn"
 
     def __init__(
-        self, dimensions: int = 64, layers: int = 1, settings: Settings | None = None
+        self, dimensions: int = 128, layers: int = 1, settings: Settings | None = None
     ) -> None:
         super().__init__()
         self.settings = settings or Settings()

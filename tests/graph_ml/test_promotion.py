@@ -16,12 +16,14 @@ BASE = {
 def test_better_than_everything_is_promoted() -> None:
     assert decide(GOOD, BASE, None).promoted
     assert decide(GOOD, BASE, GOOD).promoted
+    assert decide(GOOD | {"ndcg@20": 0.148}, BASE, None).promoted  # 1.3 % below item-kNN
 
 
 @pytest.mark.parametrize(
     ("change", "serving", "reason"),
     [
         ({"recall@20": 0.25}, None, "recall@20 0.2500 is not above item-knn's 0.2500"),
+        ({"ndcg@20": 0.146}, None, "ndcg@20 0.1460 is not above item-knn's 0.1500"),
         ({"ndcg@20": 0.1}, None, "ndcg@20 0.1000 is not above item-knn's 0.1500"),
         (
             {},

@@ -78,7 +78,7 @@ def test_learning_promotes_what_beats_the_baselines_and_serves_it(
     said: list[str] = []
     result = learn(said.append)
     by_model = {row.model: row for row in result.rows}
-    assert set(by_model) == {"popularity", "item-knn", "lightgcn", "graphsage"}
+    assert set(by_model) == {"popularity", "item-knn", "graph-filter", "lightgcn", "graphsage"}
     serving = result.serving
     assert serving is not None and serving.status == "serving"
     for baseline in ("popularity", "item-knn"):
