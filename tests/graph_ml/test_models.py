@@ -40,7 +40,7 @@ def features(products: int = GROUPS * PER_GROUP) -> ProductFeatures:
     """Texts that tell the communities apart, somewhat."""
     dice = np.random.default_rng(1)
     group = np.arange(products) // PER_GROUP
-    text = np.eye(16, dtype=np.float32)[group] + dice.normal(0, 0.3, (products, 16)).astype(
+    text = np.eye(16, dtype=np.float32)[group] + dice.normal(0, 0.1, (products, 16)).astype(
         np.float32
     )
     return ProductFeatures(text.astype(np.float32), group.astype(np.int64), GROUPS)
