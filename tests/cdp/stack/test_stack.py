@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,15 +14,19 @@ import pytest
 from cdp.errors import CDPError
 from cdp.stack import control
 from cdp.stack.config import StackConfig, load
+from cdp.stack.postgres import Postgres
 from tests.stack_plugin import ROOT, free_port
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> StackConfig:
-    """A second stack beside the tests' own."""
+def other(tmp_path: Path) -> Iterator[StackConfig]:
+    """A second stack beside the tests' own; as root its data may lie outside the folder."""
     names = ("POSTGRES", "BOLT", "GRAPH_HTTP", "VALKEY", "WEB")
     env = {f"UNISON_{name}_PORT": str(free_port()) for name in names}
-    return load(ROOT, env | {"UNISON_VAR": str(tmp_path / "var")})
+    config = load(ROOT, env | {"UNISON_VAR": str(tmp_path / "var")})
+    yield config
+    control.down(config, lambda line: None)
+    shutil.rmtree(Postgres(config).data, ignore_errors=True)
 
 
 def test_up_twice_killed_and_up_again(other: StackConfig) -> None:
