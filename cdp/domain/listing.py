@@ -34,7 +34,7 @@ def listing(row: Mapping[str, Any], currency: str) -> Listing:
     Raises:
         CDPError: ``bad_row`` naming the column.
     """
-    sku, title = _text(row, "sku", 100), _text(row, "title", 500)
+    sku, title = _text(row, "sku", 100), _text(row, "title", 2000)
     if not sku:
         raise CDPError("bad_row", "a product needs a sku", field="sku")
     texts = {name: _text(row, name, 20_000) for name in ("description", "category", "brand")}

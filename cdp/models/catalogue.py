@@ -11,7 +11,7 @@ from cdp.channels import Channel
 
 class Product(models.Model):
     sku = models.CharField(max_length=100, unique=True)
-    title = models.CharField(max_length=500)
+    title = models.CharField(max_length=2000)
     description = models.TextField(blank=True)
     category = models.CharField(max_length=200, blank=True, db_index=True)
     brand = models.CharField(max_length=200, blank=True)
