@@ -18,9 +18,20 @@ from django.db import transaction
 
 from cdp import draining, outbox
 from cdp.domain.events import Envelope
+from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
 from cdp.identity.evaluate import Applied
-from cdp.models import ConsistencyReport, ImportRun, OutboxMessage, ReceiptStatus, Source, Topic
+from cdp.models import (
+    Assertion,
+    ConsistencyReport,
+    ImportRun,
+    OutboxMessage,
+    ReceiptStatus,
+    Source,
+    Topic,
+    Verdict,
+)
+from cdp.stages import assert_link as assert_link_stage
 from cdp.stages import rebuild
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
@@ -91,8 +102,23 @@ def refresh_content() -> int:
     return render(all_products())
 
 
-def after_decision(applied: Applied) -> None:
-    """What follows an admin's assertion or its retraction, in the same transaction."""
+def assert_link(a: Key, b: Key, verdict: Verdict, actor: str, reason: str) -> Assertion:
+    """A person's word: two identifiers are one customer, or never are."""
+    with transaction.atomic():
+        made, applied = assert_link_stage.assert_link(a, b, verdict, actor, reason)
+        _after_decision(applied)
+    return made
+
+
+def retract_assertion(assertion: int, actor: str, reason: str) -> Assertion:
+    """Take an assertion back: customers, ids, profiles and graph become what they were."""
+    with transaction.atomic():
+        row, applied = assert_link_stage.retract(assertion, actor, reason)
+        _after_decision(applied)
+    return row
+
+
+def _after_decision(applied: Applied) -> None:
     reattributed, recount = reattribute(applied.flipped) if applied.flipped else ([], set[int]())
     observe([], recount)
     changed = fold(recount | applied.moved, applied.customers)

@@ -40,7 +40,6 @@ DATABASES["default"] |= {
     # Threads of the ASGI server come and go: a pool keeps their connections.
     "OPTIONS": {
         "pool": {"min_size": 0, "max_size": 16, "timeout": 10},
-        "server_side_binding": True,
     },
     "CONN_MAX_AGE": 0,
     "CONN_HEALTH_CHECKS": False,

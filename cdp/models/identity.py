@@ -82,6 +82,15 @@ class Assertion(models.Model):
     reason = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
     retracted_at = models.DateTimeField(null=True, blank=True)
+    retracted_by = models.CharField(max_length=150, blank=True, db_default="")
+    retraction_reason = models.TextField(blank=True, db_default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["a", "b"], condition=models.Q(retracted_at=None), name="assertion_live"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.verdict} {self.a_id}–{self.b_id}"

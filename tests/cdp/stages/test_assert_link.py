@@ -1,0 +1,118 @@
+"""A person's word, and taking it back."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from cdp import pipeline
+from cdp.domain.identifiers import Key
+from cdp.errors import CDPError
+from cdp.models import Assertion, Identifier, MembershipChange, Profile, Source, Verdict
+from tests.conftest import Sent, graph_contents, identify, sound_profiles, track
+
+A, B = Key("email", "a@mail.example"), Key("email", "b@mail.example")
+
+
+def membership() -> dict[str, str]:
+    return {str(row): str(row.customer) for row in Identifier.objects.select_related("customer")}
+
+
+def profiles() -> list[tuple[object, ...]]:
+    rows = Profile.objects.filter(absorbed=False).order_by("customer")
+    return list(rows.values_list("customer_id", "traits", "counters"))
+
+
+@pytest.fixture
+def home(web: Source, send: Sent) -> None:
+    """Two people on one cookie: one customer by the evidence; and a third, alone."""
+    send(web, identify("m1", 1, anonymousId="ck", traits={"email": A.value, "name": "A"}))
+    send(web, identify("m2", 2, anonymousId="ck", traits={"email": B.value, "name": "B"}))
+    send(web, track("m3", "Product Viewed", 3, userId="dana", properties={"sku": "T1", "price": 2}))
+    while pipeline.process_events():
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_split_and_its_retraction_restore_everything(
+    graph: str, home: None, web: Source, send: Sent
+) -> None:
+    pipeline.drain()
+    before = membership(), profiles(), graph_contents()
+    said = pipeline.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "two sisters")
+    pipeline.drain()
+    apart = membership()
+    assert apart[f"email:{A.value}"] != apart[f"email:{B.value}"]
+    assert len(graph_contents()["customers"]) == 3
+    assert sound_profiles()
+    assert set(MembershipChange.objects.values_list("cause", flat=True)) == {f"assertion {said.pk}"}
+    send(web, identify("m4", 4, anonymousId="ck", traits={"email": B.value}))
+    pipeline.drain()
+    assert membership()[f"email:{A.value}"] != membership()[f"email:{B.value}"]
+    pipeline.retract_assertion(said.pk, "ops", "they are one after all")
+    pipeline.drain()
+    assert membership() == before[0]
+    assert [p[0] for p in profiles()] == [p[0] for p in before[1]]
+    assert graph_contents()["customers"] == before[2]["customers"]
+    assert sum(n for n, _ in pipeline.check_graph().values()) == 0
+    assert sound_profiles()
+
+
+@pytest.mark.django_db
+def test_a_merge_by_hand_and_its_retraction(home: None) -> None:
+    before = membership(), profiles()
+    said = pipeline.assert_link(A, Key("user_id", "dana"), Verdict.MUST_LINK, "ops", "she called")
+    assert len(set(membership().values())) == 1
+    pipeline.retract_assertion(said.pk, "ops", "wrong caller")
+    assert (membership(), profiles()) == before
+    assert sound_profiles()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("a", "b", "reason", "code"),
+    [
+        (A, A, "x", "same_identifier"),
+        (A, Key("email", "nobody@mail.example"), "x", "no_such_identifier"),
+        (A, B, "  ", "missing_reason"),
+    ],
+)
+def test_bad_assertions_change_nothing(home: None, a: Key, b: Key, reason: str, code: str) -> None:
+    before = membership()
+    with pytest.raises(CDPError) as error:
+        pipeline.assert_link(a, b, Verdict.MUST_LINK, "ops", reason)
+    assert error.value.code == code
+    assert (membership(), Assertion.objects.count()) == (before, 0)
+
+
+@pytest.mark.django_db
+def test_contradictions_and_second_retractions_are_refused(home: None) -> None:
+    said = pipeline.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "sisters")
+    with pytest.raises(CDPError, match="contradiction"):
+        pipeline.assert_link(B, A, Verdict.MUST_LINK, "ops", "no")
+    pipeline.retract_assertion(said.pk, "ops", "x")
+    with pytest.raises(CDPError, match="already_retracted"):
+        pipeline.retract_assertion(said.pk, "ops", "x")
+    with pytest.raises(CDPError, match="no_such_assertion"):
+        pipeline.retract_assertion(999_999, "ops", "x")
+
+
+@pytest.mark.django_db
+def test_from_the_command_line(home: None) -> None:
+    def run(*arguments: str) -> str:
+        out = io.StringIO()
+        call_command("identity", *arguments, stdout=out)
+        return out.getvalue()
+
+    assert "one customer" in run("explain", "email:A@mail.example", "cookie:ck")
+    assert "cookie:ck – email:a@mail.example: identify" in run(
+        "explain", "cookie:ck", "email:a@mail.example"
+    )
+    said = run("cannot", "email:a@mail.example", "email:b@mail.example", "--reason", "sisters")
+    assert "cannot_link" in said
+    assert "two customers" in run("explain", "email:a@mail.example", "email:b@mail.example")
+    assert "retracted" in run("retract", said.split()[1].rstrip(":"), "--reason", "no")
+    with pytest.raises(CommandError, match="bad_identifier"):
+        run("explain", "a", "b")
