@@ -41,13 +41,14 @@ from cdp.stages.measure import measure
 from cdp.stages.observe import observe
 from cdp.stages.project import project
 from cdp.stages.record import record
-from cdp.stages.render import all_products, render
+from cdp.stages.render import due_products, make_due, render
 from cdp.stages.resolve import reattribute, resolve
 
 Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
 EVENT_MESSAGES = 10
 GRAPH_MESSAGES = 40
+CONTENT_PRODUCTS = 500
 
 
 def process_events(limit: int = EVENT_MESSAGES) -> int:
@@ -98,8 +99,16 @@ def drain(advance: Callable[[int], None] = lambda done: None) -> int:
 
 
 def refresh_content() -> int:
-    """Render the texts whose facts are new or changed; returns how many were written."""
-    return render(all_products())
+    """Render the texts whose facts or specs are new or changed; returns how many were written."""
+    written = 0
+    while due := due_products(CONTENT_PRODUCTS):
+        written += render(due)
+    return written
+
+
+def spec_changed() -> None:
+    """A channel's rules for texts changed: its texts are due."""
+    make_due()
 
 
 def assert_link(a: Key, b: Key, verdict: Verdict, actor: str, reason: str) -> Assertion:

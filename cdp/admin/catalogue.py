@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from cdp import pipeline
 from cdp.admin.readonly import ReadOnlyAdmin
 from cdp.models import ChannelSpec, Fact, Product, Variant
 
@@ -31,6 +34,10 @@ class ProductAdmin(ReadOnlyAdmin):
 @admin.register(ChannelSpec)
 class ChannelSpecAdmin(ModelAdmin):
     list_display = ("channel", "locale", "max_characters", "format")
+
+    def save_model(self, request: HttpRequest, obj: ChannelSpec, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        pipeline.spec_changed()
 
 
 @admin.register(Variant)

@@ -21,6 +21,16 @@ class Product(models.Model):
         help_text="the channels that may show it; empty means every channel",
     )  # fmt: skip
     created_at = models.DateTimeField(db_default=Now())
+    texts_due = models.BooleanField(
+        db_default=True, help_text="facts changed since its texts were made"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(texts_due=True), name="product_texts_due"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.sku} {self.title}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -28,6 +30,12 @@ class ChannelSpec(models.Model):
             models.UniqueConstraint(fields=["channel", "locale"], name="spec_channel_locale")
         ]
 
+    @property
+    def digest(self) -> str:
+        """Tells whether a text was made under these very rules."""
+        rules = f"{self.template}\0{self.max_characters}\0{self.format}"
+        return hashlib.sha256(rules.encode()).hexdigest()[:16]
+
     def __str__(self) -> str:
         return f"{self.channel} {self.locale}"
 
@@ -39,6 +47,7 @@ class Variant(models.Model):
     channel = models.CharField(max_length=10, choices=Channel.choices)
     locale = models.CharField(max_length=10)
     text = models.TextField()
+    spec_digest = models.CharField(max_length=16)
     facts = models.JSONField(help_text="{fact key: {version, value as stated}}")
     problems = models.JSONField(help_text="what the fact check found; empty when it passed")
     rendered_at = models.DateTimeField(db_default=Now())

@@ -57,9 +57,9 @@ def variants_of(products: Iterable[int], channel: str, locale: str) -> dict[int,
     return {row.product_id: row for row in rows}
 
 
-def is_stale(variant: Variant, facts: dict[str, FactValue]) -> bool:
-    """True when a fact that the text states has changed or gone since."""
-    return any(
+def is_stale(variant: Variant, spec: ChannelSpec, facts: dict[str, FactValue]) -> bool:
+    """True when a fact that the text states, or the spec it was made under, has changed since."""
+    return variant.spec_digest != spec.digest or any(
         key not in facts or facts[key].version != used["version"]
         for key, used in variant.facts.items()
     )
@@ -73,7 +73,7 @@ def content(
     Raises:
         CDPError: ``no_content`` when the template itself states nothing or fails the check.
     """
-    if variant is not None and not variant.problems and not is_stale(variant, facts):
+    if variant is not None and not variant.problems and not is_stale(variant, spec, facts):
         return ServedContent(
             variant.text, spec.format, requested, spec.locale, "variant", variant.facts
         )

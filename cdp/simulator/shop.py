@@ -13,6 +13,7 @@ from cdp.simulator.journeys import CHANNELS, Journeys, Message
 from cdp.simulator.people import Town, sample_town
 from cdp.stages.catalogue import write_channel_facts, write_products
 from cdp.stages.register import register_api_key, register_source
+from cdp.stages.render import make_due
 
 PREFIX = "demo-"
 SOURCES = (*CHANNELS, "crm")
@@ -54,6 +55,7 @@ def open_shop(people: int, sessions: float, now: datetime) -> Shop:
             channel=channel, locale=locale,
             defaults={"template": template, "max_characters": longest, "format": format_},
         )  # fmt: skip
+    make_due()
     write_keys = {name: register_source(PREFIX + name, name)[1] for name in SOURCES}
     api_keys = {
         channel: register_api_key(PREFIX + channel, Scope.values, channel)[1]

@@ -73,5 +73,7 @@ def _supersede(wanted: dict[int, Mapping[str, tuple[str, Value]]], origin: str) 
                 Fact(product_id=product, key=key, type=kind, value=dict(value), version=version,
                      origin=origin)
             )  # fmt: skip
+    changed = {fact.product_id for fact in new}
+    Product.objects.filter(id__in=changed).update(texts_due=True)
     Fact.objects.filter(pk__in=old).update(superseded_at=timezone.now())
     Fact.objects.bulk_create(new, batch_size=1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cdp import pipeline
 from cdp.domain.listing import Listing, listing
 from cdp.errors import CDPError
 from cdp.models import ChannelSpec, Fact, OutboxMessage, Product, Variant
@@ -63,11 +64,24 @@ def test_a_stored_text_is_served_until_its_fact_changes(spec: ChannelSpec) -> No
     assert render([Product.objects.get().pk]) == 0
 
 
+def test_a_changed_spec_makes_its_texts_stale_at_once(spec: ChannelSpec) -> None:
+    write_products([pan()], "a")
+    assert pipeline.refresh_content() == 1
+    spec.template = "Only {price}: {name}."
+    spec.save()
+    pipeline.spec_changed()
+    assert (served(spec).text, served(spec).origin) == ("Only $9.90: Pan.", "template")
+    assert pipeline.refresh_content() == 1
+    assert (served(spec).text, served(spec).origin) == ("Only $9.90: Pan.", "variant")
+    assert pipeline.refresh_content() == 0
+
+
 def test_a_text_that_fails_the_check_is_never_served(spec: ChannelSpec) -> None:
     write_products([pan()], "a")
     product = Product.objects.get()
     Variant.objects.create(
         product=product, channel="web", locale="en", text="The best pan, $1.", facts={},
+        spec_digest=spec.digest,
         problems=[{"kind": "unsupported", "about": "claim", "span": "best"}],
     )  # fmt: skip
     assert served(spec).text == "Pan. Price: $9.90."
