@@ -6,7 +6,6 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export HF_HUB_OFFLINE := 1
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
@@ -18,6 +17,7 @@ help: ## Show this list
 demo: $(STAMP) ## Run the whole path on a sample shop and leave it running to explore
 	$(PY) manage.py demo
 
+test: export HF_HUB_OFFLINE := 1
 test: $(DEV_STAMP) sdks ## Run every test (ARGS="-k name" to choose)
 	$(PY) -m pytest $(ARGS)
 

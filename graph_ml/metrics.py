@@ -20,7 +20,7 @@ def evaluate(scores: Callable[[list[int]], Scores], data: Split, k: int = K) -> 
     ``scores`` gives an (n, P) array for n customer indices; the means are over customers.
     """
     customers = sorted(data.targets)
-    k = min(k, len(data.skus))
+    name, k = k, min(k, len(data.skus))
     discounts = 1 / np.log2(np.arange(2, k + 2))
     recalls: list[float] = []
     gains: list[float] = []
@@ -38,8 +38,8 @@ def evaluate(scores: Callable[[list[int]], Scores], data: Split, k: int = K) -> 
             gains.append(float((hits * discounts).sum() / ideal))
             shown.update(int(item) for item in top)
     return {
-        f"recall@{k}": float(np.mean(recalls)) if recalls else 0.0,
-        f"ndcg@{k}": float(np.mean(gains)) if gains else 0.0,
-        f"coverage@{k}": len(shown) / len(data.skus),
+        f"recall@{name}": float(np.mean(recalls)) if recalls else 0.0,
+        f"ndcg@{name}": float(np.mean(gains)) if gains else 0.0,
+        f"coverage@{name}": len(shown) / len(data.skus),
         "customers": float(len(customers)),
     }

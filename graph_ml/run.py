@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from cdp.domain.ranking import ProductSpace
+from cdp.draining import only_one
+from cdp.errors import CDPError
 from cdp.models import Artifact, ArtifactStatus, Product, Snapshot
 from cdp.selectors.slates import serving_artifact
 from cdp.stages import publish
@@ -25,6 +27,7 @@ from graph_ml.models.popularity import Popularity
 from graph_ml.promotion import decide
 
 Say = Callable[[str], None]
+LEARNING_LOCK = 7_301_002
 BASELINES: dict[str, Callable[[], Recommender]] = {"popularity": Popularity, "item-knn": ItemKNN}
 CANDIDATES: dict[str, Callable[[], Recommender]] = {
     "graph-filter": GraphFilter,
@@ -42,11 +45,18 @@ class Result:
 
 
 def learn(say: Say, models: list[str] | None = None) -> Result:
-    """Run the whole of learning once.
+    """Run the whole of learning once, one run at a time.
 
     Raises:
-        CDPError: ``graph_unavailable``, ``empty_graph``, ``nothing_to_learn``, ``encoder_missing``.
+        CDPError: ``learning_busy`` (retryable), ``graph_unavailable``, ``empty_graph``, ``nothing_to_learn``, ``encoder_missing``.
     """
+    with only_one(LEARNING_LOCK) as alone:
+        if not alone:
+            raise CDPError("learning_busy", "another learning run is going on", retryable=True)
+        return _learn(say, models)
+
+
+def _learn(say: Say, models: list[str] | None) -> Result:
     say("snapshot: reading the interaction graph")
     taken = snapshot.take()
     say(f"snapshot {taken.pk}: {taken.customers} customers, {taken.products} products, "
@@ -114,7 +124,13 @@ class _Run:
         serving = serving_artifact()
         if serving is None:
             return None
-        space = _in_order(artifacts.load(Path(serving.path) / "judged.npz"), self.past)
+        judged = Path(serving.path) / "judged.npz"
+        if not judged.is_file():
+            self.say(
+                f"{judged} is gone: what serves cannot be judged, the baselines alone are the bar"
+            )
+            return None
+        space = _in_order(artifacts.load(judged), self.past)
         return metrics.evaluate(
             lambda batch: space_scores(space, [self.past.histories[n] for n in batch]), self.past
         )

@@ -171,9 +171,8 @@ def measure(
     if not means:
         return Measured(None, None, None, 0, 0, dict(left_out))
     score = float(np.mean(means))
-    low, high = (
-        wilson(sum(mean == 1.0 for mean in means), len(means)) if binary else bootstrap(means)
-    )
+    whole = binary and all(mean in (0.0, 1.0) for mean in means)
+    low, high = wilson(sum(map(int, means)), len(means)) if whole else bootstrap(means)
     return Measured(score, low, high, len(means), pairs, dict(left_out))
 
 

@@ -23,6 +23,9 @@ CLAIMS = {
 }  # fmt: skip
 
 
+LONG_TEXT = 40
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is wrong: ``contradicted``, ``missing`` or ``unsupported``; about what; where."""
@@ -41,7 +44,7 @@ def check(
     fact, else *unsupported*.
     """
     rest = _normalise(text)
-    problems: list[Problem] = []
+    problems = _in_descriptions(facts, locale, rest)
     wordings = {key: write(fact, locale) for key, fact in facts.items()}
     for key in required:
         wording = wordings.get(key)
@@ -52,6 +55,23 @@ def check(
     problems += _claims(rest, locale)
     for match in re.finditer(r"[^\s,;，。;]{0,3}\d[\d.,]*\s*[^\s\d,;，。;]{0,4}", rest):
         problems.append(_unexplained(match.group().strip(), facts, locale))
+    return problems
+
+
+def _in_descriptions(facts: Mapping[str, FactValue], locale: str, text: str) -> list[Problem]:
+    """Claims and prices inside the long text facts that the text quotes: a description is written
+    by people, and what it promises is checked like any other sentence (its other numbers are its
+    own facts)."""
+    problems: list[Problem] = []
+    price = facts.get("price")
+    own = _normalise(write(price, locale) or "") if price else ""
+    for fact in facts.values():
+        wording = _normalise(write(fact, locale) or "") if fact.type == "text" else ""
+        if len(wording) > LONG_TEXT and wording in text:
+            problems += _claims(wording, locale)
+            for match in re.finditer(r"(?:us)?[$€£¥]\s?\d[\d.,]*\d|(?:us)?[$€£¥]\s?\d", wording):
+                if match.group() != own:
+                    problems.append(Problem("contradicted", "price", match.group()))
     return problems
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from cdp.domain.soundness import unsound
 from cdp.errors import CDPError
 
 Value = Mapping[str, Any]
@@ -46,7 +48,8 @@ def listing(row: Mapping[str, Any], currency: str) -> Listing:
         facts["brand"] = ("text", {"en": texts["brand"], "zh": texts["brand"]})
     if texts["category"]:
         facts["category"] = ("text", _languages(texts["category"], row, "category_zh"))
-    if (price := row.get("price")) not in (None, ""):
+    price = row.get("price")
+    if price not in (None, "") and price == price:  # NaN of a data frame is no price
         amount = _decimal(price, "price")
         facts["price"] = ("money", {"amount": amount, "currency": row.get("currency") or currency})
     facts |= _extra(row.get("facts"))
@@ -91,17 +94,36 @@ def _extra(raw: object) -> dict[str, tuple[str, Value]]:
         return {}
     try:
         facts: Any = json.loads(raw) if isinstance(raw, str) else raw
-        return {key: (_type(fact["type"]), fact["value"]) for key, fact in facts.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return {_key(key): _fact(fact["type"], fact["value"]) for key, fact in facts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise CDPError(
             "bad_row", f"facts must be {{key: {{type, value}}}}: {error}", field="facts"
         ) from error
 
 
-def _type(name: str) -> str:
-    if name not in ("text", "money", "quantity"):
-        raise ValueError(f"{name!r} is no fact type")
-    return name
+def _key(key: str) -> str:
+    if not re.fullmatch(r"\w{1,60}", key):
+        raise ValueError(f"{key!r:.80} is no fact key (letters, digits, underscore)")
+    return key
+
+
+def _fact(kind: str, value: Mapping[str, Any]) -> tuple[str, Value]:
+    """A fact's value in the shape of its type (see ``cdp.models.Fact``)."""
+    if unsound(value):
+        raise ValueError("text must not contain NUL or half a surrogate pair")
+    if kind == "text":
+        texts = {str(language): str(text) for language, text in value.items() if text}
+        if not texts:
+            raise ValueError("a text fact needs a text by language")
+        return kind, texts
+    shapes = {"money": ("amount", "currency"), "quantity": ("number", "unit")}
+    if kind not in shapes:
+        raise ValueError(f"{kind!r} is no fact type")
+    number, of = shapes[kind]
+    amount = Decimal(str(value[number]))
+    if not amount.is_finite() or not str(value[of]).strip():
+        raise ValueError(f"a {kind} needs a finite {number} and a {of}")
+    return kind, {number: str(amount), of: str(value[of]).strip()}
 
 
 def _flag(value: object) -> bool:

@@ -48,12 +48,16 @@ class ChannelAlone:
     """One channel's own customers, histories and slates."""
 
     def __init__(
-        self, channel: str, space: ProductSpace | None, rules: Rules = DEFAULT_RULES
+        self,
+        channel: str,
+        space: ProductSpace | None,
+        keys: dict[int, Key],
+        rules: Rules = DEFAULT_RULES,
     ) -> None:
         self.channel = channel
         self.space = space
         self.rules = rules
-        self.keys = _keys()
+        self.keys = keys
         self.partition = self._partition()
 
     def shown(self, item: Presented, kind: str, showable: frozenset[str]) -> Shown:
@@ -69,6 +73,15 @@ class ChannelAlone:
             facts=self._facts(old) if kind == "content" else {},
             traits={k: v for k, (_, v) in record.traits.items()} if record and kind == "profile" else {},
         )  # fmt: skip
+
+    def known_as(self, item: Presented) -> frozenset[Key]:
+        """Every identifier by which this channel alone knows the one who was presented."""
+        key = self.keys[item.identifier]
+        return self._members.get(self.partition.anchor.get(key, key), frozenset({key}))
+
+    @cached_property
+    def _members(self) -> dict[Key, frozenset[Key]]:
+        return {anchor: frozenset(keys) for anchor, keys in self.partition.customers().items()}
 
     @cached_property
     def records(self) -> dict[Key, _Record]:
@@ -102,7 +115,9 @@ class ChannelAlone:
         if vector is None or self.space is None or record is None:
             ranked: Iterable[str] = self._strangers
         else:
-            owned = {touch.product for touch in record.touches if touch.verb == "purchased"}
+            owned = {
+                touch.product for touch in record.touches if touch.verb in ("purchased", "returned")
+            }
             ranked = (self.space.skus[n] for n, _ in best(vector, self.space, owned, 200))
         return tuple(sku for sku in ranked if sku in showable)[:count]
 
@@ -111,7 +126,7 @@ class ChannelAlone:
         return {
             name: self._own_facts.get((sku, key), value)
             for name, value in old.facts.items()
-            for sku, _, key in [name.split("/")]
+            for sku, _, key in [name.rsplit("/", 2)]
         }
 
     @cached_property
@@ -134,8 +149,8 @@ class ChannelAlone:
 
 
 def channels_alone(channels: Iterable[str]) -> dict[str, ChannelAlone]:
-    space = product_space()
-    return {channel: ChannelAlone(channel, space) for channel in channels}
+    space, keys = product_space(), _keys()
+    return {channel: ChannelAlone(channel, space, keys) for channel in channels}
 
 
 def _keys() -> dict[int, Key]:

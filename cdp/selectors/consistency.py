@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection, transaction
 from django.utils import timezone
 
 from cdp.domain import consistency as pure
@@ -60,7 +62,27 @@ def of_customer(customer: int) -> dict[str, list[PairScore]]:
 
 
 def of_shop(start: datetime, end: datetime) -> ShopConsistency:
-    """Measure all customers with exposures on two channels, and the same with resolution off."""
+    """Measure all customers with exposures on two channels, and the same with resolution off.
+
+    All figures describe one moment, whatever arrives while they are computed.
+    """
+    with one_moment():
+        return _of_shop(start, end)
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """A repeatable-read transaction; inside another transaction, that one."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+def _of_shop(start: datetime, end: datetime) -> ShopConsistency:
     found = grouped(start, end)
     refused = refusing({customer for kind in found.values() for customer in kind})
     channels = {
@@ -101,11 +123,14 @@ def _dimension(
             if not isinstance(result, PairScore):
                 left_out[result or "nothing_in_common"] += 1
                 continue
+            before = _alone(name, by_shown[id(a)], by_shown[id(b)], showable, alone)
+            if not isinstance(before, float):  # the same exclusions on both sides
+                left_out[f"alone_{before}"] += 1
+                continue
             ours.setdefault(str(customer), []).append(result.score)
+            theirs.setdefault(str(customer), []).append(before)
             if result.difference and len(differences) < 20:
                 differences.append(f"customer {customer}: {result.difference}")
-            before = _alone(name, by_shown[id(a)], by_shown[id(b)], showable, alone)
-            theirs.setdefault(str(customer), []).append(before)
     binary = name == "identity"
     with_unison = pure.measure(ours, left_out, binary=binary)
     popularity = _strangers(found, showable, refused) if name == "slate" else None
@@ -139,20 +164,25 @@ def _score(name: str, a: Shown, b: Shown, showable: Showable) -> PairScore | str
 
 def _alone(
     name: str, a: Presented, b: Presented, showable: Showable, alone: Mapping[str, ChannelAlone]
-) -> float:
-    """The same pair with each channel alone; knowing nothing in common counts as nothing alike."""
-    left, right = (
-        alone[item.shown.channel].shown(item, KIND[name], showable[item.shown.channel])
-        for item in (a, b)
-    )
+) -> float | str:
+    """The same pair with each channel alone, or why it is left out.
+
+    identity: do both channels, each from its own evidence, know an identifier in common?
+    """
+    one, two = alone[a.shown.channel], alone[b.shown.channel]
+    if name == "identity":
+        return float(bool(one.known_as(a) & two.known_as(b)))
+    left = one.shown(a, KIND[name], showable.get(one.channel, frozenset()))
+    right = two.shown(b, KIND[name], showable.get(two.channel, frozenset()))
     if name == "data":
         return _data_alone(a.shown, b.shown, left, right)
     result = _score(name, left, right, showable)
-    return result.score if isinstance(result, PairScore) else 0.0
+    return result.score if isinstance(result, PairScore) else str(result or "nothing_in_common")
 
 
 def _data_alone(a: Shown, b: Shown, left: Shown, right: Shown) -> float:
-    """Of the traits served on both, the share that both channels alone know, and know alike."""
+    """Of the traits that both channels serve with Unison (what they read), the share that both would
+    serve alike alone; a channel that does not know a value cannot serve it alike."""
     both = a.traits.keys() & b.traits.keys()
     alike = [
         key

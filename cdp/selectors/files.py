@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cdp.errors import CDPError
 
+MOST_LINES = 100
 FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -49,9 +50,13 @@ def format_of(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, reading: object = None) -> str:
+    """SHA-256 of the file and of how it is read: read otherwise, it is another import."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256")
+    if reading:
+        digest.update(json.dumps(reading, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def count(path: Path) -> int:
@@ -92,24 +97,63 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
+    """Record by record: a quote that is never closed costs its own line, not the rest of the file."""
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.reader(file)
-        header = next(reader, None)
-        if not header:
+        lines = _Lines(file)
+        header = _record(lines)
+        if not isinstance(header, list) or not header:
             raise CDPError("empty_file", f"{path.name} has no header line", field="file")
-        while True:
-            try:
-                values = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Broken(reader.line_num, f"not CSV: {error}", "")
+        while (values := _record(lines)) is not None:
+            if isinstance(values, Broken):
+                yield values
                 continue
             raw = ",".join(values)[:2000].encode("utf-8", "replace").decode().replace("\0", "\\0")
             if len(values) != len(header):
                 reason = f"{len(values)} columns where the header has {len(header)}"
-                yield Broken(reader.line_num, reason, raw)
+                yield Broken(lines.number, reason, raw)
             elif any("\udc80" <= char <= "\udcff" for value in values for char in value):
-                yield Broken(reader.line_num, "not UTF-8", raw)
+                yield Broken(lines.number, "not UTF-8", raw)
             else:
                 yield dict(zip(header, values, strict=True))
+
+
+class _Lines:
+    """Lines with look-ahead; ``number`` is that of the last one taken."""
+
+    def __init__(self, file: Iterator[str]) -> None:
+        self.file = file
+        self.ahead: list[str] = []
+        self.number = 0
+
+    def peek(self, count: int) -> list[str]:
+        while len(self.ahead) < count and (line := next(self.file, None)) is not None:
+            self.ahead.append(line)
+        return self.ahead[:count]
+
+    def take(self, count: int) -> None:
+        del self.ahead[:count]
+        self.number += count
+
+
+def _record(lines: _Lines) -> list[str] | Broken | None:
+    """The next record, of at most ``MOST_LINES`` lines; a line that begins none is broken."""
+    reason = ""
+    for span in range(1, MOST_LINES + 1):
+        part = lines.peek(span)
+        if not part:
+            return None
+        if len(part) < span:
+            break
+        try:
+            values = next(csv.reader(part, strict=True), [])
+        except csv.Error as error:
+            reason = str(error)
+            if "unexpected end of data" in reason:
+                continue
+            break
+        lines.take(span)
+        return values
+    first = lines.peek(1)[0]
+    lines.take(1)
+    raw = first[:2000].encode("utf-8", "replace").decode().replace("\0", "\\0")
+    return Broken(lines.number, f"not CSV: {reason}", raw)

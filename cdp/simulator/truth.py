@@ -48,6 +48,7 @@ def accuracy(truth: Mapping[Key, set[int]]) -> Accuracy:
         "kind", "value", "customer_id"
     )
     customer = {Key(kind, value): id_ for kind, value, id_ in rows}
+    single = {key: next(iter(people)) for key, people in truth.items() if len(people) == 1}
     own = {
         key: next(iter(people))
         for key, people in truth.items()
@@ -55,7 +56,8 @@ def accuracy(truth: Mapping[Key, set[int]]) -> Accuracy:
     }
     cells = Counter((customer[key], person) for key, person in own.items())
     joined = Counter(customer[key] for key in own)
-    belonging = Counter(own.values())
+    # An identifier that was lost on the way belongs to its person all the same.
+    belonging = Counter(single.values())
     right, all_joined, all_true = (_pairs(counts) for counts in (cells, joined, belonging))
     return Accuracy(
         precision=right / all_joined if all_joined else 0.0,

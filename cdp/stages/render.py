@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from django.db import transaction
 
+from cdp.domain.facts import Rendered
 from cdp.models import ChannelSpec, Product, Variant
-from cdp.selectors.content import compose, fact_values, is_stale
+from cdp.selectors.content import compose, fact_values
 from cdp.selectors.products import facts_of
 
 
@@ -27,9 +28,9 @@ def render(products: Iterable[int]) -> int:
             for product in ids:
                 values = fact_values(facts.get(product, []))
                 old = stored.get((product, spec.channel, spec.locale))
-                if old is not None and not is_stale(old, spec, values):
-                    continue
                 made, problems = compose(spec, values)
+                if old is not None and not _differs(old, spec, made):
+                    continue
                 written.append(
                     Variant(
                         product_id=product, channel=spec.channel, locale=spec.locale,
@@ -46,6 +47,10 @@ def render(products: Iterable[int]) -> int:
         )
         Product.objects.filter(id__in=ids).update(texts_due=False)
     return len(written)
+
+
+def _differs(old: Variant, spec: ChannelSpec, made: Rendered) -> bool:
+    return (old.text, old.spec_digest, old.facts) != (made.text, spec.digest, made.stated)
 
 
 def due_products(limit: int) -> list[int]:

@@ -69,6 +69,8 @@ def text_part(text: Scores, dimensions: int) -> Scores:
     """The texts' principal components (P, k), each product's of unit length."""
     centred = (text - text.mean(axis=0)).astype(np.float64)
     count = min(dimensions, min(centred.shape) - 1)
+    if count < 1 or not centred.any():  # one product, or the same text for all: words say nothing
+        return np.zeros((len(text), 1), dtype=np.float32)
     _, _, axes = svds(centred, k=count, v0=np.ones(min(centred.shape)))
     words = centred @ axes.T
     lengths = np.linalg.norm(words, axis=1, keepdims=True)

@@ -83,6 +83,8 @@ def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
 def spectral_start(matrix: sparse.csr_matrix, dimensions: int) -> Scores:
     """Right singular vectors of the normalised matrix (P, d): the graph's smoothest signals."""
     count = min(dimensions, min(matrix.shape) - 1)
+    if count < 1 or not matrix.nnz:
+        return np.zeros((matrix.shape[1], dimensions), dtype=np.float32)
     start = np.ones(min(matrix.shape), dtype=np.float32)
     _, _, right = svds(normalised(matrix), k=count, v0=start)
     vectors = np.zeros((matrix.shape[1], dimensions), dtype=np.float32)

@@ -146,6 +146,9 @@ class Command(BaseCommand):
                 f"{name:10} {shown}   ({part['customers']} customers, {part['pairs']} pairs{extra})"
             )
         self._say(
+            "(content alone: each channel's own product list, which the sample shop keeps with errors)"
+        )
+        self._say(
             f"answers over GraphQL: {len(latencies)}, median {statistics.median(latencies):.0f} ms"
         )
 

@@ -56,7 +56,9 @@ class Command(BaseCommand):
                 f"make it first: manage.py source {source} CHANNEL",
                 field="--source",
             )
-        run = pipeline.start_import(row, files.fingerprint(file))
+        run = pipeline.start_import(
+            row, files.fingerprint(file, [mapping, constants] if mapping or constants else None)
+        )
         if run.rows_done:
             self.stdout.write(f"going on after {run.rows_done} rows done before")
         with progress() as bar:

@@ -93,6 +93,14 @@ def test_wilson_and_shop_score() -> None:
     assert [m.status for m in (good, small)] == ["compared", "not_measured"]
 
 
+def test_the_interval_belongs_to_the_score() -> None:
+    """One of three pairs differs for everybody: no customer is wholly alike."""
+    found = c.measure({str(n): [1.0, 0.0, 1.0] for n in range(100)}, {}, binary=True)
+    assert (found.score, found.low, found.high) == (pytest.approx(2 / 3),) * 3
+    whole = c.measure({str(n): [float(n < 186)] for n in range(200)}, {}, binary=True)
+    assert (whole.low, whole.high) == pytest.approx((0.886, 0.958), abs=5e-4)
+
+
 def test_every_customer_weighs_one_and_the_interval_is_repeatable() -> None:
     scores = {"a": [1.0] * 9, "b": [0.0]}
     first = c.measure(scores, {"no_consent": 2})

@@ -43,6 +43,23 @@ def test_false_and_unsupported_texts_do_not(text: str, locale: str, kind: str, a
     assert (kind, about) in [(p.kind, p.about) for p in problems]
 
 
+def test_a_description_may_not_promise_what_no_fact_says() -> None:
+    text = "The best mug there is, clinically proven, and only $5 for a short while"
+    facts = FACTS | {"summary": FactValue("summary", "text", {"en": text}, 1)}
+    problems = check(f"{text}. Price: $49.90.", facts, "en")
+    assert [(p.kind, p.about, p.span) for p in problems] == [
+        ("unsupported", "claim", "best"), ("unsupported", "claim", "clinically"),
+        ("contradicted", "price", "$5"),
+    ]  # fmt: skip
+    plain = "A pan of 28 cm with a lid, for two to 4 people at home"
+    assert (
+        check(
+            f"{plain}.", FACTS | {"summary": FactValue("summary", "text", {"en": plain}, 1)}, "en"
+        )
+        == []
+    )
+
+
 def test_a_required_fact_must_be_stated() -> None:
     assert [p.kind for p in check("Alder Pan 28.", FACTS, "en", required=["name", "price"])] == [
         "missing"

@@ -63,6 +63,10 @@ def test_a_listing_has_typed_facts() -> None:
     assert (made.channels, made.in_stock) == (("web", "app"), False)
 
 
+def test_what_a_data_frame_leaves_empty_is_no_price() -> None:
+    assert "price" not in listing({"sku": "A", "title": "x", "price": float("nan")}, "EUR").facts
+
+
 @pytest.mark.parametrize(
     ("row", "field"),
     [
@@ -73,6 +77,17 @@ def test_a_listing_has_typed_facts() -> None:
         ({"sku": "A", "channels": "radio"}, "channels"),
         ({"sku": "A", "facts": "{"}, "facts"),
         ({"sku": "A", "facts": {"w": {"type": "smell", "value": {}}}}, "facts"),
+        ({"sku": "A", "facts": {"w": {"type": "text", "value": "red"}}}, "facts"),
+        ({"sku": "A", "facts": {"w": {"type": "text", "value": {"en": "a\0"}}}}, "facts"),
+        ({"sku": "A", "facts": {"w": {"type": "money", "value": {}}}}, "facts"),
+        (
+            {
+                "sku": "A",
+                "facts": {"w": {"type": "quantity", "value": {"number": "abc", "unit": "kg"}}},
+            },
+            "facts",
+        ),
+        ({"sku": "A", "facts": {"w/x": {"type": "text", "value": {"en": "a"}}}}, "facts"),
     ],
 )
 def test_a_bad_listing_names_the_column(row: dict[str, object], field: str) -> None:

@@ -76,6 +76,15 @@ def test_a_changed_spec_makes_its_texts_stale_at_once(spec: ChannelSpec) -> None
     assert pipeline.refresh_content() == 0
 
 
+def test_a_fact_that_comes_later_reaches_the_texts(spec: ChannelSpec) -> None:
+    write_products([listing({"sku": "P", "title": "Pan"}, "USD")], "a")
+    pipeline.refresh_content()
+    assert served(spec).text == "Pan."
+    write_products([pan()], "a")
+    pipeline.refresh_content()
+    assert (served(spec).text, served(spec).origin) == ("Pan. Price: $9.90.", "variant")
+
+
 def test_a_text_that_fails_the_check_is_never_served(spec: ChannelSpec) -> None:
     write_products([pan()], "a")
     product = Product.objects.get()

@@ -59,6 +59,25 @@ def test_csv_with_a_column_map_and_a_broken_row(store: Source, tmp_path: Path) -
     assert reasons == {"bad_row", "nul_character", "bad_timestamp"}
 
 
+def test_a_quote_that_is_never_closed_costs_its_own_line(store: Source, tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text('sku,title\n1,a\n2,"broken\n3,c\n4,"two\nlines"\n5,e\n')
+    out = run("import_products", str(path))
+    assert "4 products kept, 1 rows refused" in out
+    titles = dict(Product.objects.values_list("sku", "title"))
+    assert titles == {"1": "a", "3": "c", "4": "two\nlines", "5": "e"}
+
+
+def test_read_with_another_map_a_file_is_another_import(store: Source, tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("card,item\nL1,T1\n")
+    common = ("--source", store.name, "--set", "type=page")
+    assert "0 kept, 0 already there, 1 refused" in run(
+        "import_events", str(path), *common, "--map", "item=properties.sku"
+    )
+    assert "1 kept" in run("import_events", str(path), *common, "--map", "card=id.loyalty_card")
+
+
 def test_parquet(store: Source, tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
     table = {
