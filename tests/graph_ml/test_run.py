@@ -74,9 +74,7 @@ def test_a_snapshot_holds_the_consented_and_can_be_verified(graph: str, shop: No
         snapshot.verify(taken)
 
 
-def test_learning_promotes_what_beats_the_baselines_and_serves_it(
-    embedded_graph: None, shop: None
-) -> None:
+def test_learning_promotes_what_beats_the_baselines_and_serves_it(graph: str, shop: None) -> None:
     said: list[str] = []
     result = learn(said.append)
     by_model = {row.model: row for row in result.rows}
@@ -98,9 +96,7 @@ def test_learning_promotes_what_beats_the_baselines_and_serves_it(
     assert len(space.skus) == 120
 
 
-def test_charlie_is_not_learned_from_and_gets_what_strangers_get(
-    embedded_graph: None, shop: None
-) -> None:
+def test_charlie_is_not_learned_from_and_gets_what_strangers_get(graph: str, shop: None) -> None:
     learn(lambda line: None)
     charlie = Customer.objects.get(identifiers__value="charlie")
     slate = slates_of([charlie.id])[charlie.id]
@@ -108,7 +104,7 @@ def test_charlie_is_not_learned_from_and_gets_what_strangers_get(
     assert slate.items[0]["reason"]["kind"] == "popular"
 
 
-def test_a_second_run_replaces_the_first_and_keeps_it(embedded_graph: None, shop: None) -> None:
+def test_a_second_run_replaces_the_first_and_keeps_it(graph: str, shop: None) -> None:
     first = learn(lambda line: None).serving
     second = learn(lambda line: None).serving
     assert first is not None and second is not None
@@ -119,12 +115,12 @@ def test_a_second_run_replaces_the_first_and_keeps_it(embedded_graph: None, shop
     assert Path(first.path, "serving.npz").is_file()
 
 
-def test_an_empty_graph_is_said(embedded_graph: None) -> None:
+def test_an_empty_graph_is_said(graph: str) -> None:
     with pytest.raises(CDPError, match="empty_graph"):
         learn(lambda line: None)
 
 
-def test_one_run_at_a_time(embedded_graph: None) -> None:
+def test_one_run_at_a_time(graph: str) -> None:
     from cdp.draining import only_one
     from graph_ml.run import LEARNING_LOCK
 
@@ -149,7 +145,7 @@ def test_one_run_at_a_time(embedded_graph: None) -> None:
 
 
 def test_a_shop_with_few_products_and_no_texts_is_judged_too(
-    embedded_graph: None, web: Source, send: Sent
+    graph: str, web: Source, send: Sent
 ) -> None:
     """Twelve products outside the catalogue: no words, fewer than twenty to rank."""
     dice = random.Random(2)

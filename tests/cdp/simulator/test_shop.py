@@ -44,7 +44,7 @@ def take_in(made: shop.Shop) -> None:
         pass
 
 
-def test_strangers_become_the_people_they_are(embedded_graph: None) -> None:
+def test_strangers_become_the_people_they_are(graph: str) -> None:
     """300 people with every hazard: the figures that the demo prints, on a smaller town."""
     made = shop.open_shop(300, 4.0, timezone.now())
     take_in(made)
@@ -58,7 +58,7 @@ def test_strangers_become_the_people_they_are(embedded_graph: None) -> None:
     assert sum(n for n, _ in pipeline.check_graph().values()) == 0
 
 
-def test_each_channel_alone_knows_less(embedded_graph: None) -> None:
+def test_each_channel_alone_knows_less(graph: str) -> None:
     """The same exposures on web and app: alike with Unison; alone, alike only by a common identifier."""
     now = timezone.now()
     made = shop.open_shop(300, 4.0, now)
