@@ -84,8 +84,7 @@ def learning_figures() -> list[dict[str, Any]]:
 
     result = learn(print)
     return [
-        {"stage": row.model, "seconds": row.seconds, "recall@20": row.metrics["recall@20"],
-         "ndcg@20": row.metrics["ndcg@20"], "coverage@20": row.metrics["coverage@20"],
+        {"stage": row.model, "seconds": row.seconds, **row.metrics,
          "note": "serving" if row == result.serving else row.status}
         for row in result.rows
     ]  # fmt: skip

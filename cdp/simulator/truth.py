@@ -11,6 +11,10 @@ from cdp.domain.identifiers import Key, normalise
 from cdp.models import Identifier
 from cdp.simulator.journeys import Message
 
+LEAST_PRECISION = 0.98
+LEAST_RECALL = 0.80
+ONE_VOICE = ("slate", "content")
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -65,6 +69,26 @@ def accuracy(truth: Mapping[Key, set[int]]) -> Accuracy:
         people=len(belonging), customers=len(joined), identifiers=len(own),
         largest=max(joined.values(), default=0),
     )  # fmt: skip
+
+
+def shortfalls(found: Accuracy, dimensions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the demo promises and these figures do not keep; empty when all is well.
+
+    ``dimensions``: a consistency report's parts by name, each with ``score`` and ``alone.score``.
+    """
+    wrong = []
+    if found.precision < LEAST_PRECISION:
+        wrong.append(f"pair precision {found.precision:.4f} is below {LEAST_PRECISION}")
+    if found.recall < LEAST_RECALL:
+        wrong.append(f"pair recall {found.recall:.4f} is below {LEAST_RECALL}")
+    for name in ONE_VOICE:
+        part = dimensions.get(name, {})
+        after, before = part.get("score"), part.get("alone", {}).get("score")
+        if after is None or before is None:
+            wrong.append(f"{name} consistency was not measured")
+        elif after < 1 or before >= after:
+            wrong.append(f"{name} consistency {before:.4f} → {after:.4f} does not end higher, at 1")
+    return wrong
 
 
 def _pairs(counts: Counter[Any]) -> int:

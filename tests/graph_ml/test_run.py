@@ -81,6 +81,10 @@ def test_learning_promotes_what_beats_the_baselines_and_serves_it(graph: str, sh
     assert set(by_model) == {"popularity", "item-knn", "graph-filter", "lightgcn", "graphsage"}
     serving = result.serving
     assert serving is not None and serving.status == "serving"
+    for other in {"graph-filter", "lightgcn", "graphsage"} - {serving.model}:
+        left = by_model[other]
+        assert left.status == "refused" and "recall@20" not in left.metrics
+        assert left.reason.startswith("on the validation part recall@20")
     for baseline in ("popularity", "item-knn"):
         bar = by_model[baseline].metrics
         assert serving.metrics["recall@20"] > bar["recall@20"]
@@ -106,8 +110,12 @@ def test_charlie_is_not_learned_from_and_gets_what_strangers_get(graph: str, sho
 
 def test_a_second_run_replaces_the_first_and_keeps_it(graph: str, shop: None) -> None:
     first = learn(lambda line: None).serving
-    second = learn(lambda line: None).serving
-    assert first is not None and second is not None
+    assert first is not None
+    Path(first.path, "judged.npz").unlink()
+    said: list[str] = []
+    second = learn(said.append).serving
+    assert any("what serves cannot be judged, the baselines alone are the bar" in s for s in said)
+    assert second is not None
     assert Snapshot.objects.count() == 2
     if second.pk != first.pk:
         assert Artifact.objects.get(pk=first.pk).status == "retired"
@@ -159,5 +167,8 @@ def test_a_shop_with_few_products_and_no_texts_is_judged_too(
     send(web, *events, minutes=3000)
     pipeline.drain()
     result = learn(lambda line: None)
-    assert all(row.metrics["recall@20"] == 1.0 for row in result.rows)
+    judged = {row.model: row.metrics.get("recall@20") for row in result.rows}
+    assert judged == {
+        "popularity": 1.0, "item-knn": 1.0, "graph-filter": 1.0, "lightgcn": None, "graphsage": None
+    }  # fmt: skip
     assert result.serving is None

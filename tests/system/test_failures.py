@@ -155,7 +155,7 @@ def test_a_worker_killed_in_the_middle_leaves_what_an_undisturbed_run_leaves(
     assert state() == disturbed
 
 
-def test_while_the_graph_is_stopped_ingestion_goes_on_and_the_graph_catches_up(
+def test_while_the_graph_is_stopped_for_a_minute_ingestion_goes_on_and_the_graph_catches_up(
     live_url: str, worker: Start, embedded_graph: None
 ) -> None:
     server = Graph(load(ROOT))
@@ -165,6 +165,7 @@ def test_while_the_graph_is_stopped_ingestion_goes_on_and_the_graph_catches_up(
     send_all(live_url, key, events[:200])
     drained()
     server.down()
+    stopped = time.monotonic()
     try:
         send_all(live_url, key, events[200:], pause=0.1)
         wait_for(lambda: not Event.objects.filter(resolved_at=None).exists(), 60)
@@ -175,6 +176,9 @@ def test_while_the_graph_is_stopped_ingestion_goes_on_and_the_graph_catches_up(
         assert stores["postgres"] == "ok" and "graph_unavailable" in stores["graph"]
         noted = OutboxMessage.objects.filter(last_error__contains="graph_unavailable")
         wait_for(noted.exists, 40)
+        while time.monotonic() - stopped < 60:  # long enough for the retries to back off
+            assert post(live_url, key, [track(f"late{time.monotonic_ns()}", "Late")]) == 200
+            time.sleep(1)
     finally:
         server.up()
     drained(90)

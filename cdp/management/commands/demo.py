@@ -65,8 +65,11 @@ class Command(BaseCommand):
         latencies = self._timed("every channel asks", lambda: self._ask(made, url, sample))
         report = self._timed("measure consistency", lambda: self._measure(asked_at))
         self._tell(made)
-        self._figures(made, report, latencies)
+        found = truth.accuracy(truth.owners(made.messages, settings.DEFAULT_PHONE_REGION))
+        self._figures(found, report, latencies)
         self._explore(made, url, time.monotonic() - started)
+        if wrong := truth.shortfalls(found, report.dimensions):
+            raise CDPError("demo_figures", "; ".join(wrong))
 
     def _start(self) -> str:
         config = settings.STACK
@@ -125,9 +128,10 @@ class Command(BaseCommand):
         for line in story.tell(Key("email", alice.emails[0])):
             self._say(line)
 
-    def _figures(self, made: shop.Shop, report: ConsistencyReport, latencies: list[float]) -> None:
+    def _figures(
+        self, found: truth.Accuracy, report: ConsistencyReport, latencies: list[float]
+    ) -> None:
         self._title("Identity against the truth")
-        found = truth.accuracy(truth.owners(made.messages, settings.DEFAULT_PHONE_REGION))
         self._say(
             f"pair precision {found.precision:.4f}, pair recall {found.recall:.4f}; "
             f"{found.identifiers} identifiers of {found.people} people in {found.customers} customers; "

@@ -30,15 +30,20 @@ class Command(BaseCommand):
 
 
 def show(result: Result) -> None:
-    table = Table(title="held-out time")
+    table = Table(title="held-out time (in brackets: validation part)")
     for name in ("model", "recall@20", "ndcg@20", "coverage@20", "seconds", "status"):
         table.add_column(name)
     for row in result.rows:
-        figures = [
-            f"{row.metrics.get(name, 0):.4f}" for name in ("recall@20", "ndcg@20", "coverage@20")
-        ]
+        figures = [_shown(row.metrics, name) for name in ("recall@20", "ndcg@20", "coverage@20")]
         served = result.serving is not None and row.pk == result.serving.pk
         table.add_row(
             row.model, *figures, f"{row.seconds:.1f}", "serving" if served else row.status
         )
     Console().print(table)
+
+
+def _shown(metrics: dict[str, float], name: str) -> str:
+    """The held-out figure; in brackets that of the validation part, where the model ended there."""
+    if name in metrics:
+        return f"{metrics[name]:.4f}"
+    return f"({metrics[f'validation {name}']:.4f})"
