@@ -10,29 +10,34 @@ works in the graph is harmless to repeat, and its messages are deleted after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from cdp import draining, outbox
 from cdp.domain.events import Envelope
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
 from cdp.identity.evaluate import Applied
+from cdp.identity.subjects import Rehung
 from cdp.models import (
     Assertion,
     ConsistencyReport,
     ImportRun,
     OutboxMessage,
     ReceiptStatus,
+    RuleSet,
     Source,
     Topic,
     Verdict,
 )
+from cdp.selectors.consistency import one_moment
+from cdp.selectors.rules import rule_set
 from cdp.stages import assert_link as assert_link_stage
-from cdp.stages import rebuild
+from cdp.stages import change_rules, rebuild
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
 from cdp.stages.ingest import Outcome as Outcome
@@ -42,12 +47,13 @@ from cdp.stages.observe import observe
 from cdp.stages.project import project
 from cdp.stages.record import record
 from cdp.stages.render import due_products, make_due, render
-from cdp.stages.resolve import reattribute, resolve
+from cdp.stages.resolve import resolve
 
 Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
 EVENT_MESSAGES = 10
 GRAPH_MESSAGES = 40
+GRAPH_IDS = 20_000
 CONTENT_PRODUCTS = 500
 
 
@@ -114,26 +120,70 @@ def spec_changed() -> None:
 def assert_link(a: Key, b: Key, verdict: Verdict, actor: str, reason: str) -> Assertion:
     """A person's word: two identifiers are one customer, or never are."""
     with transaction.atomic():
-        made, applied = assert_link_stage.assert_link(a, b, verdict, actor, reason)
-        _after_decision(applied)
+        made, applied, rehung = assert_link_stage.assert_link(a, b, verdict, actor, reason)
+        _after_decision(applied, rehung)
     return made
 
 
 def retract_assertion(assertion: int, actor: str, reason: str) -> Assertion:
     """Take an assertion back: customers, ids, profiles and graph become what they were."""
     with transaction.atomic():
-        row, applied = assert_link_stage.retract(assertion, actor, reason)
-        _after_decision(applied)
+        row, applied, rehung = assert_link_stage.retract(assertion, actor, reason)
+        _after_decision(applied, rehung)
     return row
 
 
-def _after_decision(applied: Applied) -> None:
-    reattributed, recount = reattribute(applied.flipped) if applied.flipped else ([], set[int]())
+def draft_rules(document: Mapping[str, Any], actor: str, reason: str) -> RuleSet:
+    """Keep a changed rule set; it does nothing until it is applied."""
+    return change_rules.draft_rules(document, actor, reason)
+
+
+def simulate_rules(number: int, advance: Advance) -> RuleSet:
+    """What a draft would change, at one moment; kept with it."""
+    with one_moment():
+        return change_rules.simulate_rules(number, advance)
+
+
+def discard_rules(number: int, actor: str) -> RuleSet:
+    return change_rules.discard_rules(number, actor)
+
+
+def apply_rules(number: int, actor: str, advance: Advance) -> RuleSet:
+    """A draft becomes the rules that hold; all history is judged by it, in one transaction."""
+    with transaction.atomic():
+        done = change_rules.apply_rules(number, actor, advance)
+        _after_decision(done.applied, done.rehung)
+    return rule_set(number)
+
+
+def expire_links(advance: Advance) -> bool:
+    """Let links that were not seen for too long stop counting; True when any rule asks for it."""
+    with transaction.atomic():
+        done = change_rules.expire_links(timezone.now(), advance)
+        if done is None:
+            return False
+        _after_decision(done.applied, done.rehung)
+    return True
+
+
+def rebuild_identity(actor: str, advance: Advance) -> None:
+    """Links, customers and subjects anew, from the events alone; profiles and graph follow."""
+    with transaction.atomic():
+        done = change_rules.rebuild_identity(actor, advance)
+        _after_decision(done.applied, done.rehung)
+
+
+def check_identity(advance: Advance) -> dict[str, tuple[int, list[str]]]:
+    with one_moment():
+        return change_rules.identity_differences(advance)
+
+
+def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
+    recount = {id_ for _, old, new in rehung for id_ in (old, new) if id_ is not None}
     observe([], recount)
     changed = fold(recount | applied.moved, applied.customers)
-    _hand_to_graph(
-        [], applied.moved | applied.flipped, {*applied.customers, *changed}, reattributed
-    )
+    identities = applied.moved | applied.flipped | recount
+    _hand_to_graph([], identities, {*applied.customers, *changed}, rehung)
 
 
 def _take_in_events(messages: list[OutboxMessage]) -> None:
@@ -142,27 +192,37 @@ def _take_in_events(messages: list[OutboxMessage]) -> None:
     observe(done.events, done.recount)
     changed = fold(done.subjects | done.recount | done.moved, done.customers)
     identities = done.subjects | done.moved | done.recount
-    _hand_to_graph(done.events, identities, {*done.customers, *changed}, done.reattributed)
+    _hand_to_graph(done.events, identities, {*done.customers, *changed}, done.rehung)
 
 
 def _hand_to_graph(
-    events: list[int], identities: Iterable[int], customers: Iterable[int], reattributed: list[int]
+    events: list[int], identities: Iterable[int], customers: Iterable[int], rehung: list[Rehung]
 ) -> None:
-    payload = {
+    """Ask for the projection of what changed, a limited part a message; customers last, so that
+    one which everybody left is seen to be empty."""
+    moved: dict[str, list[Any]] = {
         "events": events,
         "identities": sorted(identities),
-        "customers": sorted(customers),
-        "reattributed": sorted(reattributed),
+        "reattributed": sorted(one.event for one in rehung),
+        "stale": sorted([one.event, one.old] for one in rehung if one.old is not None),
     }
-    if any(payload.values()):
-        outbox.add(Topic.GRAPH, payload)
+    if all(len(ids) <= GRAPH_IDS for ids in moved.values()):
+        together = {**moved, "customers": sorted(customers)}
+        if any(together.values()):
+            outbox.add(Topic.GRAPH, together)
+        return
+    for named in (moved, {"customers": sorted(customers)}):
+        for first in range(0, max(map(len, named.values())), GRAPH_IDS):
+            part = {name: ids[first : first + GRAPH_IDS] for name, ids in named.items()}
+            outbox.add(Topic.GRAPH, part)
 
 
 def _take_in_graph(messages: list[OutboxMessage]) -> None:
-    asked: dict[str, set[int]] = {}
+    asked: dict[str, set[Any]] = {}
     for message in messages:
         for name, ids in message.payload.items():
-            asked.setdefault(name, set()).update(ids)
+            found = asked.setdefault(name, set())
+            found.update(tuple(one) if isinstance(one, list) else one for one in ids)
     project(**asked)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from strawberry.dataloader import DataLoader
 
-from cdp.domain.identifiers import Key
 from cdp.models import ChannelSpec, Fact, Identifier, Product, Profile, Slate, Variant
 from cdp.selectors import content, customers, products, slates
-from cdp.selectors.customers import Found
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,6 +20,7 @@ V = TypeVar("V")
 def _loader(
     read: Callable[[Sequence[K]], Mapping[K, V]], empty: Callable[[], V] | None = None
 ) -> DataLoader[K, V | None]:
+    # An error among the answers is raised where that key was asked for.
     async def load(keys: list[K]) -> list[V | None]:
         found = await sync_to_async(read)(keys)
         return [found.get(key, empty() if empty else None) for key in keys]
@@ -31,7 +32,9 @@ class Loaders:
     """One instance a request."""
 
     def __init__(self) -> None:
-        self.customers: DataLoader[Key, Found | None] = _loader(customers.by_identifiers)
+        self.customers: DataLoader[tuple[str, str], Any] = _loader(
+            partial(customers.by_raw_identifiers, region=settings.DEFAULT_PHONE_REGION)
+        )
         self.identifiers: DataLoader[int, list[Identifier] | None] = _loader(
             customers.identifiers_of, list
         )

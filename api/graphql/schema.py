@@ -7,7 +7,6 @@ from typing import Any
 
 import strawberry
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from strawberry.extensions import (
     AddValidationRules,
     MaxTokensLimiter,
@@ -47,9 +46,7 @@ class Query:
         if (identifier is None) == (id is None):
             raise CDPError("bad_identifier", "name either identifier or id", field="identifier")
         if identifier is not None:
-            region = settings.DEFAULT_PHONE_REGION
-            key = customers.normalised(identifier.kind, identifier.value, region)
-            found = await context.loaders.customers.load(key)
+            found = await context.loaders.customers.load((identifier.kind, identifier.value))
             return Customer.of(found.customer, found.identifier.id) if found else None
         try:
             public_id = uuid.UUID(str(id))

@@ -9,9 +9,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cdp.admin.readonly import ReadOnlyAdmin
-from cdp.models import Assertion, Customer, Identifier, MembershipChange
+from cdp.models import Assertion, Customer, Decision, Identifier
 from cdp.selectors import consistency
 from cdp.selectors.customers import identifiers_of, profiles_of, timeline
+from cdp.selectors.decisions import decisions_of
 from cdp.selectors.slates import slates_of
 
 
@@ -132,16 +133,13 @@ class CustomerAdmin(ReadOnlyAdmin):
             ],
         )  # fmt: skip
 
-    @admin.display(description="Identity changes")
+    @admin.display(description="Decisions on its identifiers (latest 50)")
     def history_table(self, row: Customer) -> SafeString:
-        changes = MembershipChange.objects.filter(identifier__customer=row).select_related(
-            "identifier"
-        )
         return table(
-            ("at", "identifier", "from customer", "to customer", "cause"),
+            ("at", "decision", "identifier", "with", "customers", "reason", "by"),
             [
-                (_at(c.at), str(c.identifier), c.old_customer or "–", c.new_customer, c.cause)
-                for c in changes.order_by("-id")[:50]
+                (_at(d.at), d.what, str(d.a or ""), str(d.b or ""), _move(d), d.reason, d.actor)
+                for d in decisions_of(row.id, 50)
             ],
         )
 
@@ -161,10 +159,20 @@ class AssertionAdmin(ReadOnlyAdmin):
     list_select_related = ("a", "b")
 
 
-@admin.register(MembershipChange)
-class MembershipChangeAdmin(ReadOnlyAdmin):
-    list_display = ("at", "identifier", "old_customer", "new_customer", "cause", "rules_version")
-    list_select_related = ("identifier",)
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    list_display = ("at", "what", "a", "b", "customers", "reason", "actor", "rules_version")
+    list_filter = ("what", "actor")
+    search_fields = ("a__value", "b__value", "reason")
+    list_select_related = ("a", "b")
+
+    @admin.display(description="customers")
+    def customers(self, row: Decision) -> str:
+        return _move(row)
+
+
+def _move(row: Decision) -> str:
+    return f"{row.old_customer} → {row.new_customer}" if row.old_customer else ""
 
 
 def _at(moment: object) -> str:

@@ -11,7 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from cdp.domain.commerce import Line, lines_of, verb_of
-from cdp.domain.identifiers import Key, Refused, normalise
+from cdp.domain.identifiers import Key, Refused
+from cdp.domain.normalisers import normalise
+from cdp.domain.rules import DEFAULT_RULES, Rules
 from cdp.domain.soundness import unsound
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
@@ -36,6 +38,7 @@ class Envelope:
     context: Mapping[str, Any] = field(default_factory=dict)
     integrations: Mapping[str, Any] = field(default_factory=dict)
     region: str = "US"
+    rules: Rules = DEFAULT_RULES
     max_bytes: int = MAX_EVENT_BYTES
 
     @cached_property
@@ -117,7 +120,8 @@ def _parse(raw: dict[str, Any], message_id: str, envelope: Envelope) -> ParsedEv
         )
     _require_ids(raw, context, str(kind))
     properties = _mapping(raw, "properties")
-    keys, refused = _keys(raw, context, traits, properties, envelope)
+    found = _named(raw, context, traits, properties, envelope.channel)
+    keys, refused = _keys(found, envelope.region, envelope.rules)
     verb = verb_of(str(kind), name or "")
     return ParsedEvent(
         message_id=message_id,
@@ -236,14 +240,25 @@ def _require_ids(raw: Mapping[str, Any], context: Mapping[str, Any], kind: str) 
         raise _Bad("missing_id", "userId", "userId, anonymousId or context.externalIds is required")
 
 
-def _keys(
+def keys_of(
+    payload: Mapping[str, Any], channel: str, region: str, rules: Rules
+) -> tuple[tuple[Key, ...], tuple[Refused, ...]]:
+    """The identifiers of a stored event under these rules, and what they refuse."""
+    context = _mapping(payload, "context")
+    traits = {**_mapping(context, "traits", "context."), **_mapping(payload, "traits")}
+    properties = _mapping(payload, "properties")
+    return _keys(_named(payload, context, traits, properties, channel), region, rules)
+
+
+def _named(
     raw: Mapping[str, Any],
     context: Mapping[str, Any],
     traits: Mapping[str, Any],
     properties: Mapping[str, Any],
-    envelope: Envelope,
-) -> tuple[tuple[Key, ...], tuple[Refused, ...]]:
-    anonymous = "device_id" if envelope.channel == "app" else "cookie"
+    channel: str,
+) -> list[tuple[str, object]]:
+    """Every (kind, raw value) that the message names a person by."""
+    anonymous = "device_id" if channel == "app" else "cookie"
     found: list[tuple[str, object]] = [
         ("user_id", raw.get("userId")),
         (anonymous, raw.get("anonymousId")),
@@ -256,6 +271,12 @@ def _keys(
     for item in _externals(context):
         kind = EXTERNAL_KINDS.get(str(item.get("type")), str(item.get("type")))
         found.append((kind, item["id"]))
+    return found
+
+
+def _keys(
+    found: list[tuple[str, object]], region: str, rules: Rules
+) -> tuple[tuple[Key, ...], tuple[Refused, ...]]:
     keys: set[Key] = set()
     refused: list[Refused] = []
     for kind, value in found:
@@ -264,7 +285,7 @@ def _keys(
             result = (
                 Refused(kind, repr(value)[:100], "not_text")
                 if text is None
-                else normalise(kind, text, envelope.region)
+                else normalise(kind, text, region, rules)
             )
             if isinstance(result, Refused):
                 refused.append(result)

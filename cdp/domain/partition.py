@@ -24,6 +24,7 @@ class Link:
     b: Key
     first_at: datetime
     weight: float = 1.0
+    last_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Assertion:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A link that joins nobody, and why: ``shared``, ``limit:<kind>`` or ``cannot_link``."""
+    """A link that joins nobody, and why: ``shared``, ``shop_owned``, ``expired``, ``limit:<kind>``
+    or ``cannot_link``."""
 
     a: Key
     b: Key
@@ -60,13 +62,17 @@ class Partition:
 
 
 def shared_identifiers(links: Iterable[Link], rules: Rules) -> frozenset[Key]:
-    """Identifiers seen with too many distinct identifiers of one strong kind."""
+    """Identifiers seen with too many distinct identifiers of one strong kind, and the shop's own."""
+    owned: set[Key] = set()
     neighbours: dict[Key, dict[str, set[Key]]] = defaultdict(lambda: defaultdict(set))
     for link in links:
+        owned |= {key for key in (link.a, link.b) if rules.shop_owned(key)}
+        if not rules.live(link.a.kind, link.b.kind, link.last_at):
+            continue
         for one, other in ((link.a, link.b), (link.b, link.a)):
             if other.kind in rules.strong and other != one and one.kind in rules.max_neighbours:
                 neighbours[one][other.kind].add(other)
-    return frozenset(
+    return frozenset(owned).union(
         key
         for key, kinds in neighbours.items()
         if any(len(seen) > rules.max_neighbours[key.kind] for seen in kinds.values())
@@ -112,8 +118,11 @@ def _join(
         a, b = _pair(link)
         if a == b:
             continue
-        if a in shared or b in shared:
-            yield Refusal(a, b, "shared")
+        if not rules.live(a.kind, b.kind, link.last_at):
+            yield Refusal(a, b, "expired")
+        elif a in shared or b in shared:
+            owned = rules.shop_owned(a) or rules.shop_owned(b)
+            yield Refusal(a, b, "shop_owned" if owned else "shared")
         elif reason := groups.join(a, b):
             yield Refusal(a, b, reason)
 

@@ -49,6 +49,11 @@ MATCH (i:Identity {id: row.id})
 MATCH (c:Customer {id: row.customer})
 MERGE (i)-[:BELONGS_TO]->(c)
 """
+DROP_IDENTITIES = """
+UNWIND $ids AS id
+MATCH (i:Identity {id: id})
+DETACH DELETE i
+"""
 DROP_EMPTY_CUSTOMERS = """
 UNWIND $ids AS id
 MATCH (c:Customer {id: id}) WHERE NOT (c)<-[:BELONGS_TO]-()

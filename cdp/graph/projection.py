@@ -109,16 +109,31 @@ def write_interactions(rows: Sequence[Row]) -> None:
         session.write(statements)
 
 
-def drop_stale(events: Iterable[int], customers: Iterable[int]) -> None:
-    """Remove edges of events that hang elsewhere now, and customers that nobody belongs to."""
-    stale = stale_edge_rows(events)
-    for part in _parts(stale):
+def drop_stale(events: Iterable[int], pairs: Iterable[tuple[int, int]]) -> None:
+    """Remove edges of events that hang elsewhere now: on another of their identifiers, or on one
+    of ``pairs`` (event, identifier), which the event may not even name any more."""
+    given = list(pairs)
+    rows = Event.objects.filter(id__in=[event for event, _ in given])
+    subjects = dict(rows.values_list("id", "subject_id"))
+    moved = [
+        {"event": event, "identity": identity}
+        for event, identity in given
+        if subjects.get(event) != identity
+    ]
+    for part in _parts(stale_edge_rows(events) + moved):
         session.write([(cypher.DROP_MOVED, {"rows": part})])
+
+
+def drop_lonely(identities: Iterable[int], customers: Iterable[int]) -> None:
+    """Remove identities that belong to nobody any more, and customers that nobody belongs to."""
+    gone = Identifier.objects.filter(id__in=list(identities), customer=None)
+    for part in _parts([{"id": id_} for id_ in gone.values_list("id", flat=True)]):
+        session.write([(cypher.DROP_IDENTITIES, {"ids": [row["id"] for row in part]})])
     empty = Customer.objects.filter(id__in=list(customers), identifiers__isnull=True)
-    for ids in _parts(
+    for part in _parts(
         [{"id": str(public)} for public in empty.values_list("public_id", flat=True)]
     ):
-        session.write([(cypher.DROP_EMPTY_CUSTOMERS, {"ids": [row["id"] for row in ids]})])
+        session.write([(cypher.DROP_EMPTY_CUSTOMERS, {"ids": [row["id"] for row in part]})])
 
 
 def _parts(rows: Sequence[Row]) -> Iterable[list[Row]]:

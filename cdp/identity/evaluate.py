@@ -1,12 +1,10 @@
-"""Re-evaluate locked components with the pure partition and apply what changed."""
+"""Judge locked evidence with the pure partition and write what changed, with its decisions."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -14,7 +12,12 @@ from django.db import connection
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
-from cdp.models import MembershipChange, Verdict
+from cdp.identity import ledger, stored
+from cdp.identity.ledger import Cause, Entry
+from cdp.identity.stored import Evidence
+from cdp.models import What
+
+LINKED = "linked"
 
 
 @dataclass
@@ -26,128 +29,82 @@ class Applied:
     flipped: set[int] = field(default_factory=set)
 
 
-class _Row(NamedTuple):
-    """An identifier as stored."""
-
-    id: int
-    key: Key
-    component: int
-    customer: int | None
-    shared: bool
-    first_seen_at: datetime
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    rows: dict[int, _Row]
-    keys: dict[int, Key]
-    links: list[tuple[int, int, pure.Link]]
-    words: list[tuple[int, int, pure.Assertion]]
-    known_shared: frozenset[Key]
-
-
 def public_id(key: Key) -> uuid.UUID:
     """The customer id anchored on an identifier: uuid5 in the installation's secret namespace."""
     return uuid.uuid5(uuid.UUID(settings.CUSTOMER_NAMESPACE), f"{key.kind}:{key.value}")
 
 
-def evaluate(components: set[int], rules: Rules, cause: str) -> Applied:
+def evaluate(components: set[int], rules: Rules, cause: Cause) -> Applied:
     """Recompute the customers of locked components and write the differences."""
-    evidence = _load(components)
+    return _judge(stored.of_components(components), rules, cause)
+
+
+def evaluate_everything(rules: Rules, cause: Cause) -> Applied:
+    """Recompute every customer; the caller keeps all others from changing identities meanwhile."""
+    gone = stored.without_evidence()
+    applied = _judge(stored.everything(), rules, cause)
+    return _let_go(gone, applied)
+
+
+def _judge(evidence: Evidence, rules: Rules, cause: Cause) -> Applied:
     result = pure.partition(
-        [link for _, _, link in evidence.links]
-        + [
-            pure.Link(evidence.keys[id_], evidence.keys[id_], row.first_seen_at)
-            for id_, row in evidence.rows.items()
-        ],
+        evidence.pure_links(),
         [word for _, _, word in evidence.words],
         rules,
         known_shared=evidence.known_shared,
     )
-    return _apply(evidence, result, rules, cause)
+    applied, entries = _apply(evidence, result)
+    entries += _verdicts(evidence, result, cause)
+    ledger.write(entries, cause, rules.version)
+    return applied
 
 
-_COLUMNS = (
-    "SELECT id, kind, value, component, customer_id, shared, first_seen_at FROM cdp_identifier"
-)
-
-
-def _load(components: set[int]) -> _Evidence:
-    rows = _identifiers("component = ANY (%s)", components)
-    live = [id_ for id_, row in rows.items() if not row.shared]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT a_id, b_id, first_at, weight FROM cdp_link WHERE a_id = ANY (%s)
-            UNION SELECT a_id, b_id, first_at, weight FROM cdp_link WHERE b_id = ANY (%s)
-            """,
-            [live, live],
-        )
-        found = cursor.fetchall()
-        cursor.execute(
-            """
-            SELECT a_id, b_id, verdict FROM cdp_assertion
-            WHERE retracted_at IS NULL AND (a_id = ANY (%s) OR b_id = ANY (%s))
-            """,
-            [list(rows), list(rows)],
-        )
-        said = cursor.fetchall()
-    outside = {id_ for row in [*found, *said] for id_ in row[:2]} - set(rows)
-    everyone = rows | _identifiers("id = ANY (%s)", outside)
-    keys = {id_: row.key for id_, row in everyone.items()}
-    return _Evidence(
-        rows=rows,
-        keys=keys,
-        links=[(a, b, pure.Link(keys[a], keys[b], at, weight)) for a, b, at, weight in found],
-        words=[
-            (a, b, pure.Assertion(keys[a], keys[b], must=verdict == Verdict.MUST_LINK))
-            for a, b, verdict in said
-            if a in rows and b in rows
-        ],
-        known_shared=frozenset(row.key for row in everyone.values() if row.shared),
-    )
-
-
-def _identifiers(where: str, ids: Iterable[int]) -> dict[int, _Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_COLUMNS} WHERE {where}", [sorted(ids)])
-        return {
-            id_: _Row(id_, Key(kind, value), component, customer, shared, first)
-            for id_, kind, value, component, customer, shared, first in cursor.fetchall()
-        }
-
-
-def _apply(evidence: _Evidence, result: pure.Partition, rules: Rules, cause: str) -> Applied:
+def _apply(evidence: Evidence, result: pure.Partition) -> tuple[Applied, list[Entry]]:
     ids = {key: id_ for id_, key in evidence.keys.items()}
     applied = Applied()
     updates: list[tuple[int, int, int, bool]] = []
-    ledger: list[MembershipChange] = []
+    entries: list[Entry] = []
     components = _components(evidence, result)
     for id_, row in evidence.rows.items():
-        key = evidence.keys[id_]
-        customer, shared = ids[result.anchor[key]], key in result.shared
+        customer, shared = ids[result.anchor[row.key]], row.key in result.shared
         if (row.customer, row.component, row.shared) == (customer, components[id_], shared):
             continue
         updates.append((id_, customer, components[id_], shared))
         if row.shared != shared:
             applied.flipped.add(id_)
+            entries.append(Entry(What.SHARED if shared else What.UNSHARED, id_))
         if row.customer != customer:
             applied.moved.add(id_)
             applied.customers |= {customer} | ({row.customer} if row.customer else set())
             if row.customer is not None:
-                ledger.append(
-                    MembershipChange(
-                        identifier_id=id_, old_customer=row.customer, new_customer=customer,
-                        cause=cause, rules_version=rules.version,
-                    )
-                )  # fmt: skip
+                anchor = evidence.keys.get(row.customer)
+                absorbed = anchor is not None and ids[result.anchor[anchor]] == customer
+                what = What.MERGED if absorbed else What.SPLIT
+                entries.append(Entry(what, id_, None, row.customer, customer))
     _ensure_customers({customer for _, customer, _, _ in updates}, evidence.keys)
     _write(sorted(updates))
-    MembershipChange.objects.bulk_create(ledger)
-    return applied
+    return applied, entries
 
 
-def _components(evidence: _Evidence, result: pure.Partition) -> dict[int, int]:
+def _verdicts(evidence: Evidence, result: pure.Partition, cause: Cause) -> Iterator[Entry]:
+    """Write the verdicts that changed; each is a decision with an event in which both were seen."""
+    refused = {(one.a, one.b): one.reason for one in result.refused}
+    changed: list[tuple[int, int, str]] = []
+    for a, b, link, before in evidence.links:
+        low, high = sorted((link.a, link.b))
+        verdict = refused.get((low, high), LINKED)
+        if verdict != before:
+            changed.append((a, b, verdict))
+    _write_verdicts(changed)
+    for a, b, verdict in changed:
+        linked = verdict == LINKED
+        yield Entry(
+            What.LINKED if linked else What.REFUSED, a, b, event=cause.events.get((a, b)),
+            reason="" if linked else verdict,
+        )  # fmt: skip
+
+
+def _components(evidence: Evidence, result: pure.Partition) -> dict[int, int]:
     """Connected by links that count (refused ones too) or by a must-link: what is judged together."""
     parent = {id_: id_ for id_ in evidence.rows}
 
@@ -159,7 +116,7 @@ def _components(evidence: _Evidence, result: pure.Partition) -> dict[int, int]:
 
     counting = [
         (a, b)
-        for a, b, link in evidence.links
+        for a, b, link, _ in evidence.links
         if link.a not in result.shared and link.b not in result.shared
     ]
     counting += [(a, b) for a, b, word in evidence.words if word.must]
@@ -196,3 +153,34 @@ def _write(updates: list[tuple[int, int, int, bool]]) -> None:
             """,
             [list(column) for column in zip(*updates, strict=True)],
         )
+
+
+def _write_verdicts(changed: list[tuple[int, int, str]]) -> None:
+    if not changed:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE cdp_link l SET verdict = t.verdict
+            FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS t(a, b, verdict)
+            WHERE l.a_id = t.a AND l.b_id = t.b
+            """,
+            [list(column) for column in zip(*sorted(changed), strict=True)],
+        )
+
+
+def _let_go(gone: set[int], applied: Applied) -> Applied:
+    """Identifiers that no event names any more belong to nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH old AS (SELECT id, customer_id FROM cdp_identifier WHERE id = ANY (%s))
+            UPDATE cdp_identifier i SET customer_id = NULL, component = i.id, shared = false
+            FROM old WHERE old.id = i.id RETURNING i.id, old.customer_id
+            """,
+            [sorted(gone)],
+        )
+        for id_, customer in cursor.fetchall():
+            applied.moved.add(id_)
+            applied.customers.add(customer)
+    return applied

@@ -69,37 +69,44 @@ def unresolved(ids: Iterable[int]) -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def pairs_of(seen: list[Seen], ids: Mapping[Key, int]) -> dict[tuple[int, int], list[datetime]]:
-    """Every pair of identifiers seen together, with the times it was."""
-    pairs: dict[tuple[int, int], list[datetime]] = {}
+Pairs = Mapping[tuple[int, int], list[Seen]]
+
+
+def pairs_of(seen: list[Seen], ids: Mapping[Key, int]) -> Pairs:
+    """Every pair of identifiers seen together, with the events it was seen in."""
+    pairs: dict[tuple[int, int], list[Seen]] = {}
     for item in seen:
         for pair in combinations(sorted(ids[key] for key in item.keys), 2):
-            pairs.setdefault(pair, []).append(item.at)
+            pairs.setdefault(pair, []).append(item)
     return pairs
 
 
-def known_pairs(pairs: Mapping[tuple[int, int], object]) -> set[tuple[int, int]]:
+def known_pairs(pairs: Pairs) -> set[tuple[int, int]]:
+    """Those already judged; one that had expired is seen anew and must be judged again."""
     ordered = sorted(pairs)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT l.a_id, l.b_id FROM cdp_link l
             JOIN unnest(%s::bigint[], %s::bigint[]) AS t(a, b) ON l.a_id = t.a AND l.b_id = t.b
+            WHERE l.verdict <> 'expired'
             """,
             [[a for a, _ in ordered], [b for _, b in ordered]],
         )
         return set(cursor.fetchall())
 
 
-def write_links(pairs: Mapping[tuple[int, int], list[datetime]]) -> None:
+def write_links(pairs: Pairs) -> None:
+    """Add to the evidence. Where both ends are shared already nobody will judge: say so here."""
     ordered = sorted(pairs)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO cdp_link AS old (a_id, b_id, count, first_at, last_at)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[],
+            INSERT INTO cdp_link AS old (a_id, b_id, count, first_at, last_at, verdict)
+            SELECT t.*, CASE WHEN a.shared AND b.shared THEN 'shared' ELSE '' END FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[],
                                  %s::timestamptz[]) AS t(a, b, n, first_at, last_at)
-            ORDER BY a, b
+            JOIN cdp_identifier a ON a.id = t.a JOIN cdp_identifier b ON b.id = t.b
+            ORDER BY t.a, t.b
             ON CONFLICT (a_id, b_id) DO UPDATE SET count = old.count + EXCLUDED.count,
                 first_at = least(old.first_at, EXCLUDED.first_at),
                 last_at = greatest(old.last_at, EXCLUDED.last_at)
@@ -107,7 +114,8 @@ def write_links(pairs: Mapping[tuple[int, int], list[datetime]]) -> None:
             [
                 [a for a, _ in ordered], [b for _, b in ordered],
                 [len(pairs[pair]) for pair in ordered],
-                [min(pairs[pair]) for pair in ordered], [max(pairs[pair]) for pair in ordered],
+                [min(item.at for item in pairs[pair]) for pair in ordered],
+                [max(item.at for item in pairs[pair]) for pair in ordered],
             ],
         )  # fmt: skip
 

@@ -10,6 +10,23 @@ from collections.abc import Iterable
 
 from django.db import connection
 
+RULES_LOCK = 7_301_003
+
+
+def hold_rules() -> None:
+    """Until the transaction ends the rules stay what they are; many may hold them at once.
+
+    Taken before any row lock, so that who changes the rules waits for nobody who waits for him.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [RULES_LOCK])
+
+
+def change_rules_alone() -> None:
+    """Until the transaction ends nobody else decides on identities."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RULES_LOCK])
+
 
 def lock_identifiers(identifiers: Iterable[int]) -> None:
     """Hold still the identifiers of a batch: whose they are, and whether they are shared.

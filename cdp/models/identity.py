@@ -48,7 +48,10 @@ class Identifier(models.Model):
 
 
 class Link(models.Model):
-    """Two identifiers seen together (``a`` is the one with the smaller id)."""
+    """Two identifiers seen together (``a`` is the one with the smaller id).
+
+    ``verdict``: *linked*, or why it joins nobody (see ``domain.partition.Refusal``).
+    """
 
     a = models.ForeignKey(Identifier, models.CASCADE, related_name="links_up")
     b = models.ForeignKey(Identifier, models.CASCADE, related_name="links_down")
@@ -56,6 +59,7 @@ class Link(models.Model):
     count = models.PositiveIntegerField()
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
+    verdict = models.CharField(max_length=40, db_default="")
 
     class Meta:
         constraints = [
@@ -96,15 +100,42 @@ class Assertion(models.Model):
         return f"{self.verdict} {self.a_id}–{self.b_id}"
 
 
-class MembershipChange(models.Model):
-    """The ledger: this identifier moved from one customer to another, and what caused it."""
+class What(models.TextChoices):
+    """What was decided."""
 
-    identifier = models.ForeignKey(Identifier, models.CASCADE, related_name="changes")
+    LINKED = "linked"
+    REFUSED = "refused"
+    SHARED = "shared"
+    UNSHARED = "unshared"
+    MERGED = "merged"
+    SPLIT = "split"
+    ASSERTED = "asserted"
+    RETRACTED = "retracted"
+    RULES = "rules"
+
+
+class Decision(models.Model):
+    """The ledger, append-only: what was decided of which identifiers, by whom, why and when.
+
+    ``a`` alone: it turned shared or not, or moved from ``old_customer`` to ``new_customer``
+    (*merged*: the old customer was absorbed; *split*: it lives on). ``a`` and ``b``: their link
+    counts (*linked*) or not (*refused*, with the reason), or somebody's word on them. ``event`` is
+    one in which the two were seen together.
+    """
+
+    what = models.CharField(max_length=10, choices=What.choices)
+    a = models.ForeignKey(Identifier, models.CASCADE, null=True, related_name="decisions")
+    b = models.ForeignKey(Identifier, models.CASCADE, null=True, related_name="decisions_b")
     old_customer = models.BigIntegerField(null=True)
-    new_customer = models.BigIntegerField()
-    cause = models.CharField(max_length=40)
+    new_customer = models.BigIntegerField(null=True)
+    event = models.BigIntegerField(null=True)
+    reason = models.CharField(max_length=500)
     rules_version = models.CharField(max_length=20)
+    actor = models.CharField(max_length=150)
     at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        indexes = [models.Index(fields=["old_customer"], name="decision_old_customer")]
+
     def __str__(self) -> str:
-        return f"{self.identifier_id}: {self.old_customer} → {self.new_customer}"
+        return f"{self.what} {self.reason}"

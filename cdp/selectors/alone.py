@@ -18,9 +18,10 @@ from cdp.domain.consistency import Shown
 from cdp.domain.identifiers import Key
 from cdp.domain.partition import Link, Partition, partition
 from cdp.domain.ranking import ProductSpace, Touch, best, fold_in
-from cdp.domain.rules import DEFAULT_RULES, Rules
+from cdp.domain.rules import Rules
 from cdp.models import ChannelFact
 from cdp.selectors.exposures import Presented
+from cdp.selectors.rules import active_rules
 from cdp.selectors.vectors import product_space, strangers_skus
 
 _LINKS = """
@@ -52,7 +53,7 @@ class ChannelAlone:
         channel: str,
         space: ProductSpace | None,
         keys: dict[int, Key],
-        rules: Rules = DEFAULT_RULES,
+        rules: Rules,
     ) -> None:
         self.channel = channel
         self.space = space
@@ -149,8 +150,8 @@ class ChannelAlone:
 
 
 def channels_alone(channels: Iterable[str]) -> dict[str, ChannelAlone]:
-    space, keys = product_space(), _keys()
-    return {channel: ChannelAlone(channel, space, keys) for channel in channels}
+    space, keys, rules = product_space(), _keys(), active_rules()
+    return {channel: ChannelAlone(channel, space, keys, rules) for channel in channels}
 
 
 def _keys() -> dict[int, Key]:

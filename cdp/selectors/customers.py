@@ -10,9 +10,12 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from cdp.domain.identifiers import Key, Refused, normalise
+from cdp.domain.identifiers import Key, Refused
+from cdp.domain.normalisers import normalise
+from cdp.domain.rules import Rules
 from cdp.errors import CDPError
 from cdp.models import Customer, Event, Identifier, Profile
+from cdp.selectors.rules import active_rules
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,36 @@ def normalised(kind: str, value: str, region: str) -> Key:
     Raises:
         CDPError: ``bad_identifier`` naming the reason.
     """
-    result = normalise(kind, value, region)
+    result = _normalised(kind, value, region, active_rules())
+    if isinstance(result, CDPError):
+        raise result
+    return result
+
+
+def _normalised(kind: str, value: str, region: str, rules: Rules) -> Key | CDPError:
+    result = normalise(kind, value, region, rules)
     if isinstance(result, Refused):
-        raise CDPError(
+        return CDPError(
             "bad_identifier", f"{kind} {value!r:.80} is not an identifier: {result.reason}",
             field="identifier.value",
         )  # fmt: skip
     return result
+
+
+def by_raw_identifiers(
+    raw: Sequence[tuple[str, str]], region: str
+) -> dict[tuple[str, str], Found | CDPError]:
+    """The customers of (kind, raw value) pairs; a pair that names nobody gets its error."""
+    rules = active_rules()
+    keys = {pair: _normalised(*pair, region, rules) for pair in set(raw)}
+    found = by_identifiers([key for key in keys.values() if isinstance(key, Key)])
+    answers: dict[tuple[str, str], Found | CDPError] = {}
+    for pair, key in keys.items():
+        if isinstance(key, CDPError):
+            answers[pair] = key
+        elif key in found:
+            answers[pair] = found[key]
+    return answers
 
 
 def by_identifiers(keys: Sequence[Key]) -> dict[Key, Found]:

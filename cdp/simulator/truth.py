@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cdp.domain.identifiers import Key, normalise
+from cdp.domain.identifiers import Key
+from cdp.domain.normalisers import normalise
 from cdp.models import Identifier
 from cdp.simulator.journeys import Message
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from django.utils import timezone
 
 from cdp.domain.identifiers import Key
-from cdp.domain.rules import DEFAULT_RULES, Rules
 from cdp.errors import CDPError
+from cdp.identity import ledger
 from cdp.identity.evaluate import Applied, evaluate
-from cdp.identity.locks import lock_components
-from cdp.models import Assertion, Identifier, Verdict
+from cdp.identity.ledger import Cause, Entry
+from cdp.identity.locks import hold_rules, lock_components
+from cdp.identity.subjects import Rehung, rehang_naming
+from cdp.models import Assertion, Identifier, Verdict, What
+from cdp.selectors.rules import active_rules
 
 
 def assert_link(
-    a: Key, b: Key, verdict: Verdict, actor: str, reason: str, rules: Rules = DEFAULT_RULES
-) -> tuple[Assertion, Applied]:
+    a: Key, b: Key, verdict: Verdict, actor: str, reason: str
+) -> tuple[Assertion, Applied, list[Rehung]]:
     """Write an assertion and re-evaluate whom it concerns, in the caller's transaction.
 
     Raises:
@@ -25,6 +28,8 @@ def assert_link(
         raise CDPError("missing_reason", "say why", field="reason")
     if a == b:
         raise CDPError("same_identifier", "an assertion needs two identifiers", field="b")
+    hold_rules()
+    rules = active_rules()
     first, second = sorted((_identifier(a, "a"), _identifier(b, "b")))
     components = lock_components([first, second])
     live = Assertion.objects.filter(a_id=first, b_id=second, retracted_at=None).first()
@@ -36,12 +41,14 @@ def assert_link(
     made = Assertion.objects.create(
         a_id=first, b_id=second, verdict=verdict, actor=actor, reason=reason.strip()
     )
-    return made, evaluate(components, rules, f"assertion {made.pk}")
+    cause = Cause(actor, f"assertion {made.pk}")
+    said = Entry(What.ASSERTED, first, second, reason=f"{verdict}: {made.reason}")
+    ledger.write([said], cause, rules.version)
+    applied = evaluate(components, rules, cause)
+    return made, applied, rehang_naming(applied.flipped, rules)
 
 
-def retract(
-    assertion: int, actor: str, reason: str, rules: Rules = DEFAULT_RULES
-) -> tuple[Assertion, Applied]:
+def retract(assertion: int, actor: str, reason: str) -> tuple[Assertion, Applied, list[Rehung]]:
     """Take an assertion back; customers and ids become what they are without it.
 
     Raises:
@@ -52,6 +59,8 @@ def retract(
     row = Assertion.objects.filter(pk=assertion).first()
     if row is None:
         raise CDPError("no_such_assertion", f"there is no assertion {assertion}", field="assertion")
+    hold_rules()
+    rules = active_rules()
     components = lock_components([row.a_id, row.b_id])
     row = Assertion.objects.select_for_update().get(pk=assertion)
     if row.retracted_at is not None:
@@ -62,7 +71,11 @@ def retract(
         reason.strip(),
     )
     row.save(update_fields=["retracted_at", "retracted_by", "retraction_reason"])
-    return row, evaluate(components, rules, f"retraction of assertion {assertion}")
+    cause = Cause(actor, f"retraction of assertion {assertion}")
+    said = Entry(What.RETRACTED, row.a_id, row.b_id, reason=f"{row.verdict}: {reason.strip()}")
+    ledger.write([said], cause, rules.version)
+    applied = evaluate(components, rules, cause)
+    return row, applied, rehang_naming(applied.flipped, rules)
 
 
 def _identifier(key: Key, field: str) -> int:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -38,7 +39,10 @@ def import_rows(
     """
     remaining = islice(messages, run.rows_done, None)
     source = run.source
-    envelope = Envelope(channel=source.channel, received_at=timezone.now(), max_bytes=1 << 20)
+    envelope = Envelope(
+        channel=source.channel, received_at=timezone.now(), max_bytes=1 << 20,
+        region=settings.DEFAULT_PHONE_REGION,
+    )  # fmt: skip
     while chunk := list(islice(remaining, CHUNK)):
         broken = [row for row in chunk if isinstance(row, Broken)]
         named = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection, transaction
 
@@ -13,6 +13,7 @@ from cdp import outbox
 from cdp.domain.events import BadEvent, Envelope, ParsedEvent, parse
 from cdp.domain.identifiers import Key
 from cdp.models import QuarantinedEvent, ReceiptStatus, Source, Suppression, Topic
+from cdp.selectors.rules import active_rules
 
 FOLLOW_UP_EVENTS = 500
 
@@ -34,6 +35,7 @@ def ingest(source: Source, messages: Sequence[object], envelope: Envelope) -> li
     Durable when it returns (called outside a transaction). Deduplicates for ever on
     (source, message id), also inside one request.
     """
+    envelope = replace(envelope, rules=active_rules())
     parsed = [parse(message, envelope) for message in messages]
     with transaction.atomic():
         suppressed = _suppressed(parsed)
@@ -79,7 +81,7 @@ def _insert_events(source: Source, events: list[ParsedEvent], envelope: Envelope
         {
             "message_id": event.message_id, "type": event.type, "name": event.name,
             "verb": event.verb, "occurred_at": event.occurred_at.isoformat(),
-            "payload": event.payload, "parsed": _derived(event),
+            "payload": event.payload, "parsed": _derived(event, envelope),
         }
         for event in events
     ]  # fmt: skip
@@ -100,9 +102,10 @@ def _insert_events(source: Source, events: list[ParsedEvent], envelope: Envelope
         return dict(cursor.fetchall())
 
 
-def _derived(event: ParsedEvent) -> dict[str, object]:
+def _derived(event: ParsedEvent, envelope: Envelope) -> dict[str, object]:
     """What parsing found, kept beside the payload so that the pipeline need not parse again."""
     return {
+        "rules": envelope.rules.version,
         "keys": [list(key) for key in event.keys],
         "refused": [[item.kind, item.raw[:100], item.reason] for item in event.refused_keys],
         "traits": event.traits,

@@ -15,8 +15,11 @@ def project(
     customers: Iterable[int] = (),
     reattributed: Iterable[int] = (),
     products: Iterable[int] = (),
+    stale: Iterable[tuple[int, int]] = (),
 ) -> None:
     """Write the present state of what is named; the present is never older than the message.
+
+    ``stale``: (event, identifier) pairs that may not hang together any more.
 
     Raises:
         CDPError: ``graph_unavailable`` (retryable) while the graph is away.
@@ -31,4 +34,5 @@ def project(
     )
     projection.write_identities(projection.identity_rows(sorted(touched)))
     projection.write_interactions(projection.interaction_rows(wanted))
-    projection.drop_stale(reattributed, customers)
+    projection.drop_stale(reattributed, stale)
+    projection.drop_lonely(sorted(touched), customers)

@@ -14,10 +14,10 @@ from cdp.domain.partition import partition
 from cdp.domain.rules import DEFAULT_RULES
 from cdp.models import (
     Customer,
+    Decision,
     Event,
     Identifier,
     Link,
-    MembershipChange,
     OutboxMessage,
     Profile,
     Source,
@@ -126,8 +126,8 @@ def test_a_merge_redirects_the_absorbed_id_to_the_survivor(web: Source, send: Se
     assert customer_of("user_id", "alice") == new
     assert by_public_id(old.public_id) == new
     assert Profile.objects.get(customer=old).absorbed
-    change = MembershipChange.objects.get()
-    assert (change.old_customer, change.new_customer, change.cause) == (old.id, new.id, "event")
+    change = Decision.objects.get(what="merged")
+    assert (change.old_customer, change.new_customer, change.reason) == (old.id, new.id, "event")
 
 
 def test_bob_shares_a_till_that_joins_nobody(store: Source, send: Sent) -> None:

@@ -1,80 +1,250 @@
-"""``manage.py identity explain|must|cannot|retract``: why two identifiers are one, and your word on it."""
+"""``manage.py identity …``: why two identifiers are one, your word on it, and the rules."""
 
 from __future__ import annotations
 
 import getpass
+import json
+import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from rich.progress import TaskID
 
 from cdp import pipeline
+from cdp.domain import rules_file
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
-from cdp.management.commands._base import told_plainly
-from cdp.models import Verdict
-from cdp.selectors import explain
-from cdp.selectors.customers import by_identifiers, normalised
+from cdp.management.commands._base import progress, told_plainly
+from cdp.models import RuleSet, Verdict
+from cdp.selectors import explain, stats
+from cdp.selectors.customers import normalised
+from cdp.selectors.rules import active_rules, rule_set, rules_of
 
 
 class Command(BaseCommand):
-    help = (
-        "explain KIND:VALUE KIND:VALUE shows the path that makes two identifiers one customer; "
-        "must and cannot assert it (with --reason); retract NUMBER takes an assertion back."
-    )
+    help = "Look into identities, speak about them, and change the rules by which they are joined."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=["explain", "must", "cannot", "retract"])
-        parser.add_argument("what", nargs="+", metavar="KIND:VALUE|NUMBER")
-        parser.add_argument("--reason", default="", help="why (must, cannot, retract)")
-        parser.add_argument("--actor", default="", help="who says so (default: the account)")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+        def action(name: str, about: str) -> ArgumentParser:
+            made: ArgumentParser = actions.add_parser(name, help=about, description=about)
+            return made
+
+        two = "two identifiers, as KIND:VALUE"
+        found = action(
+            "explain", "the path that makes two identifiers one customer, or what parts them"
+        )
+        found.add_argument("what", nargs=2, metavar="KIND:VALUE", help=two)
+        for name, about in (
+            ("must", "assert that two are one customer"),
+            ("cannot", "assert that two never are"),
+        ):
+            found = action(name, about)
+            found.add_argument("what", nargs=2, metavar="KIND:VALUE", help=two)
+            _said_by(found)
+        found = action(
+            "retract", "take an assertion back; everything becomes what it is without it"
+        )
+        found.add_argument("number", type=int)
+        _said_by(found)
+        found = action(
+            "rules", "export the rules as YAML, import them as a draft, or list the versions"
+        )
+        found.add_argument("do", choices=["export", "import", "list"])
+        found.add_argument("--file", type=Path, help="the YAML file (default: the terminal)")
+        found.add_argument(
+            "--number", type=int, help="export this version (default: those that hold)"
+        )
+        _said_by(found)
+        found = action(
+            "simulate", "replay the real evidence under changed rules; nothing is changed"
+        )
+        which = found.add_mutually_exclusive_group(required=True)
+        which.add_argument(
+            "--rules", type=Path, metavar="FILE", help="a YAML file; kept as a draft"
+        )
+        which.add_argument("--number", type=int, help="a draft already kept")
+        found.add_argument("--json", action="store_true", help="print the whole report as JSON")
+        _said_by(found)
+        for name, about in (
+            ("apply", "make a simulated draft the rules that hold"),
+            ("discard", "drop a draft"),
+        ):
+            found = action(name, about)
+            found.add_argument("number", type=int)
+            _said_by(found)
+        action("expire", "let links expire that were not seen for as long as the rules say")
+        found = action("stats", "customers, the largest ones, shared identifiers, what waits")
+        found.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.actor = options.get("actor") or getpass.getuser()
+        self.reason = options.get("reason") or ""
         with told_plainly():
-            actor = options["actor"] or getpass.getuser()
-            if options["action"] == "retract":
-                row = pipeline.retract_assertion(_number(options["what"]), actor, options["reason"])
-                self.stdout.write(f"assertion {row.pk} is retracted")
-                return
-            a, b = _two(options["what"])
-            if options["action"] == "explain":
-                self._explain(a, b)
-                return
-            verdict = Verdict.MUST_LINK if options["action"] == "must" else Verdict.CANNOT_LINK
-            row = pipeline.assert_link(a, b, verdict, actor, options["reason"])
-            self.stdout.write(
-                f"assertion {row.pk}: {row.verdict} {a.kind}:{a.value} {b.kind}:{b.value}"
-            )
+            getattr(self, f"_{options['action']}")(options)
 
-    def _explain(self, a: Key, b: Key) -> None:
-        found = by_identifiers([a, b])
-        for key in (a, b):
-            if key not in found:
-                raise CDPError("no_such_identifier", f"{key.kind} {key.value} was never seen")
-        if found[a].customer != found[b].customer:
-            self.stdout.write(f"two customers: {found[a].customer} and {found[b].customer}")
+    def _explain(self, options: dict[str, Any]) -> None:
+        found = explain.explain(*_two(options["what"]))
+        if found.one:
+            self.stdout.write(f"one customer: {found.customers[0]}")
+        else:
+            self.stdout.write("two customers: " + " and ".join(map(str, found.customers)))
+            self.stdout.write(f"  {found.reason}")
+        for step in found.steps:
+            self.stdout.write(f"  {step}")
+
+    def _must(self, options: dict[str, Any]) -> None:
+        self._assert(options, Verdict.MUST_LINK)
+
+    def _cannot(self, options: dict[str, Any]) -> None:
+        self._assert(options, Verdict.CANNOT_LINK)
+
+    def _assert(self, options: dict[str, Any], verdict: Verdict) -> None:
+        a, b = _two(options["what"])
+        row = pipeline.assert_link(a, b, verdict, self.actor, self.reason)
+        self.stdout.write(
+            f"assertion {row.pk}: {row.verdict} {a.kind}:{a.value} {b.kind}:{b.value}"
+        )
+
+    def _retract(self, options: dict[str, Any]) -> None:
+        row = pipeline.retract_assertion(options["number"], self.actor, self.reason)
+        self.stdout.write(f"assertion {row.pk} is retracted")
+
+    def _rules(self, options: dict[str, Any]) -> None:
+        if options["do"] == "list":
+            for row in RuleSet.objects.order_by("pk"):
+                self.stdout.write(
+                    f"{row.pk:5} {row.status:10} {row.created_at:%Y-%m-%d} {row.actor}: {row.reason}"
+                )
             return
-        self.stdout.write(f"one customer: {found[a].customer}")
-        for step in explain.path(found[a].identifier.id, found[b].identifier.id):
-            event = step.event
-            shown = (
-                f"{event.type} {event.name} of {event.occurred_at:%Y-%m-%d}"
-                if event
-                else "an assertion"
-            )
-            self.stdout.write(f"  {step.a} – {step.b}: {shown} (seen together {step.count} times)")
+        if options["do"] == "export":
+            rules = rules_of(rule_set(options["number"])) if options["number"] else active_rules()
+            _write(options["file"], rules_file.write(rules))
+            return
+        row = pipeline.draft_rules(
+            rules_file.read(_read(options["file"])),
+            self.actor,
+            self.reason or "imported from a file",
+        )
+        self.stdout.write(
+            f"rules {row.pk} are a draft; next: manage.py identity simulate --number {row.pk}"
+        )
+
+    def _simulate(self, options: dict[str, Any]) -> None:
+        number = options["number"]
+        if number is None:
+            document = rules_file.read(_read(options["rules"]))
+            number = pipeline.draft_rules(document, self.actor, self.reason or "simulated").pk
+        with _told() as advance:
+            row = pipeline.simulate_rules(number, advance)
+        report = row.simulation or {}
+        if options["json"]:
+            self.stdout.write(json.dumps({"rules": row.pk, **report}, indent=1))
+            return
+        self._show(report)
+        self.stdout.write(
+            f"nothing is changed; next: manage.py identity apply {row.pk}   or   discard {row.pk}"
+        )
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        with _told() as advance:
+            row = pipeline.apply_rules(options["number"], self.actor, advance)
+        outcome, foretold = row.outcome or {}, row.simulation or {}
+        self._show(outcome)
+        same = outcome.get("digest") == foretold.get("digest")
+        self.stdout.write(f"rules {row.pk} hold now; " + (
+            "exactly what the simulation said"
+            if same
+            else "other than simulated: evidence came in between (compare the figures)"
+        ))  # fmt: skip
+
+    def _discard(self, options: dict[str, Any]) -> None:
+        row = pipeline.discard_rules(options["number"], self.actor)
+        self.stdout.write(f"rules {row.pk} are discarded")
+
+    def _expire(self, options: dict[str, Any]) -> None:
+        with _told() as advance:
+            asked = pipeline.expire_links(advance)
+        self.stdout.write("expired links no longer join" if asked else "no rule lets links expire")
+
+    def _stats(self, options: dict[str, Any]) -> None:
+        found = stats.identity_stats()
+        if options["json"]:
+            self.stdout.write(json.dumps(found, indent=1))
+            return
+        for name, value in found.items():
+            if isinstance(value, list):
+                self.stdout.write(f"{name}:")
+                for row in value:
+                    self.stdout.write("  " + "  ".join(f"{k} {v}" for k, v in row.items()))
+            else:
+                self.stdout.write(f"{name:34} {value}")
+
+    def _show(self, report: dict[str, Any]) -> None:
+        for name in ("customers_before", "customers_after", "merged", "split", "renamed",
+                     "turned_shared", "no_longer_shared", "moved", "appeared", "vanished"):  # fmt: skip
+            self.stdout.write(f"{name:18} {report[name] or 0}")
+        for name, samples in report["samples"].items():
+            for one in samples[:5]:
+                self.stdout.write(f"  {name}: {_sample(one)}")
+
+
+def _sample(one: str | dict[str, Any]) -> str:
+    if isinstance(one, str):
+        return one
+    if "customers" in one:
+        return f"{' + '.join(one['customers'])} because {' – '.join(one['path'])}"
+    refused = "; ".join(one["now_refused"]) or "no link counts any more"
+    return f"{one['customer']} into {', '.join(one['into'])}: {refused}"
+
+
+def _said_by(parser: ArgumentParser) -> None:
+    parser.add_argument("--reason", default="", help="why; kept in the ledger")
+    parser.add_argument("--actor", default="", help="who says so (default: the account)")
+
+
+class _told:  # noqa: N801 - reads as a phrase: with _told() as advance
+    """Progress of a re-evaluation: a bar a step."""
+
+    def __enter__(self) -> Any:
+        self.bar = progress().__enter__()
+        self.tasks: dict[str, TaskID] = {}
+
+        def advance(name: str, count: int) -> None:
+            if name not in self.tasks:
+                self.tasks[name] = self.bar.add_task(name, total=None)
+            self.bar.advance(self.tasks[name], count)
+
+        return advance
+
+    def __exit__(self, *raised: Any) -> None:
+        self.bar.__exit__(*raised)
+
+
+def _read(path: Path | None) -> str:
+    try:
+        return sys.stdin.read() if path is None else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"cannot read {path}: {error}") from error
+
+
+def _write(path: Path | None, text: str) -> None:
+    try:
+        if path is None:
+            sys.stdout.write(text)
+        else:
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error}") from error
 
 
 def _two(what: list[str]) -> tuple[Key, Key]:
-    if len(what) != 2 or not all(":" in one for one in what):
+    if not all(":" in one for one in what):
         raise CDPError("bad_identifier", "name two identifiers as KIND:VALUE", field="what")
     a, b = (one.split(":", 1) for one in what)
     region = settings.DEFAULT_PHONE_REGION
     return normalised(a[0], a[1], region), normalised(b[0], b[1], region)
-
-
-def _number(what: list[str]) -> int:
-    if len(what) != 1 or not what[0].isdigit():
-        raise CDPError("no_such_assertion", "name one assertion by its number", field="what")
-    return int(what[0])

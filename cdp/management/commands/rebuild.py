@@ -1,8 +1,10 @@
-"""``manage.py rebuild graph|profiles [--check]``: derived stores anew from PostgreSQL."""
+"""``manage.py rebuild graph|profiles|identity [--check]``: derived stores anew from PostgreSQL."""
 
 from __future__ import annotations
 
+import getpass
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,14 +13,18 @@ from rich.progress import TaskID
 from cdp import pipeline
 from cdp.management.commands._base import progress, told_plainly
 
+CHECKS: dict[str, Callable[[], dict[str, tuple[int, list[str]]]]] = {
+    "graph": pipeline.check_graph,
+    "profiles": pipeline.check_profiles,
+    "identity": lambda: pipeline.check_identity(lambda name, count: None),
+}
+
 
 class Command(BaseCommand):
-    help = (
-        "Rebuild the graph or the profiles; with --check only report differences (exit 1 on any)."
-    )
+    help = "Rebuild the graph, the profiles or the identities; with --check only report differences (exit 1 on any)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", choices=["graph", "profiles"])
+        parser.add_argument("what", choices=["graph", "profiles", "identity"])
         parser.add_argument("--check", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,12 +45,14 @@ class Command(BaseCommand):
 
             if what == "graph":
                 pipeline.rebuild_graph(advance)
+            elif what == "identity":
+                pipeline.rebuild_identity(getpass.getuser(), advance)
             else:
                 pipeline.rebuild_profiles(advance)
         self.stdout.write(f"{what}: rebuilt")
 
     def _check(self, what: str) -> None:
-        found = pipeline.check_graph() if what == "graph" else pipeline.check_profiles()
+        found = CHECKS[what]()
         for name, (count, examples) in found.items():
             self.stdout.write(f"{what} {name}: {count} differences")
             for example in examples:

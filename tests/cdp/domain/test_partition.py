@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
@@ -190,7 +191,9 @@ def test_assert_then_retract_is_the_identity(links: list[Link], a: Key, b: Key, 
 
 def test_rules_there_and_back_restore() -> None:
     links = [link("cookie:c", f"loyalty_card:L{n}") for n in range(4)]
-    strict, loose = DEFAULT_RULES, Rules(version="2", max_neighbours={"cookie": 9})
+    kinds = dict(DEFAULT_RULES.kinds)
+    kinds["cookie"] = replace(kinds["cookie"], max_neighbours=9)
+    strict, loose = DEFAULT_RULES, Rules(version="2", kinds=kinds)
     first = partition(links, [], strict)
     assert partition(links, [], loose) != first
     assert partition(links, [], strict) == first
@@ -203,3 +206,34 @@ def test_a_full_clique_is_one_customer(size: int) -> None:
         len(groups(partition([link(a, b) for a, b in combinations(names, 2)], [], DEFAULT_RULES)))
         == 1
     )
+
+
+def with_kind(kind: str, **changes: object) -> Rules:
+    kinds = dict(DEFAULT_RULES.kinds)
+    kinds[kind] = replace(kinds[kind], **changes)  # type: ignore[arg-type]
+    return Rules(version="2", kinds=kinds)
+
+
+def test_the_shops_own_kiosk_joins_nobody_from_the_first_event() -> None:
+    rules = with_kind("device_id", shop_owned=("kiosk-.*",))
+    links = [link("device_id:Kiosk-7", "user_id:alice"), link("device_id:phone", "user_id:alice")]
+    result = partition(links, [], rules)
+    assert result.shared == {key("device_id:Kiosk-7")}
+    assert [(r.b, r.reason) for r in result.refused] == [(key("user_id:alice"), "shop_owned")]
+    assert together("device_id:phone", "user_id:alice") in groups(result)
+
+
+def test_a_link_not_seen_for_long_expires_and_counts_again_when_seen_again() -> None:
+    rules = replace(with_kind("cookie", expires_after_days=30), as_of=START + timedelta(days=60))
+    old = replace(link("cookie:c1", "user_id:u1"), last_at=START + timedelta(days=29))
+    fresh = replace(old, last_at=START + timedelta(days=30))
+    assert len(groups(partition([old], [], rules))) == 2
+    assert [r.reason for r in partition([old], [], rules).refused] == ["expired"]
+    assert len(groups(partition([fresh], [], rules))) == 1
+
+
+def test_expired_links_make_nobody_shared() -> None:
+    rules = replace(with_kind("cookie", expires_after_days=30), as_of=START + timedelta(days=60))
+    links = [replace(link("cookie:c", f"user_id:u{n}"), last_at=START) for n in range(9)]
+    assert partition(links, [], rules).shared == frozenset()
+    assert partition(links, [], replace(rules, as_of=START)).shared == {key("cookie:c")}

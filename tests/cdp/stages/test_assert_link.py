@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from cdp import pipeline
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
-from cdp.models import Assertion, Identifier, MembershipChange, Profile, Source, Verdict
+from cdp.models import Assertion, Decision, Identifier, Profile, Source, Verdict
 from tests.conftest import Sent, graph_contents, identify, sound_profiles, track
 
 A, B = Key("email", "a@mail.example"), Key("email", "b@mail.example")
@@ -47,7 +47,8 @@ def test_a_split_and_its_retraction_restore_everything(
     assert apart[f"email:{A.value}"] != apart[f"email:{B.value}"]
     assert len(graph_contents()["customers"]) == 3
     assert sound_profiles()
-    assert set(MembershipChange.objects.values_list("cause", flat=True)) == {f"assertion {said.pk}"}
+    moves = Decision.objects.filter(what="split")
+    assert {(d.actor, d.reason) for d in moves} == {(said.actor, f"assertion {said.pk}")}
     send(web, identify("m4", 4, anonymousId="ck", traits={"email": B.value}))
     pipeline.drain()
     assert membership()[f"email:{A.value}"] != membership()[f"email:{B.value}"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cdp.domain.identifiers import Key, Refused, normalise
+from cdp.domain.identifiers import Key, Refused
+from cdp.domain.normalisers import normalise
 
 
 @pytest.mark.parametrize(

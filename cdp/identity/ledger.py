@@ -1,0 +1,49 @@
+"""Write decisions: what changed, the event behind it, the rules, and who caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.db import connection
+
+from cdp.models import What
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why an evaluation runs. ``events``: for links seen just now, an event with both ends."""
+
+    actor: str = "resolver"
+    reason: str = "event"
+    events: Mapping[tuple[int, int], int] = field(default_factory=dict)
+
+
+class Entry(NamedTuple):
+    """One line of the ledger, before who and when are added."""
+
+    what: What
+    a: int | None = None
+    b: int | None = None
+    old_customer: int | None = None
+    new_customer: int | None = None
+    event: int | None = None
+    reason: str = ""
+
+
+def write(entries: Iterable[Entry], cause: Cause, rules_version: str) -> None:
+    """Append to the ledger; an entry without a reason of its own takes the cause's."""
+    rows = [entry._replace(reason=(entry.reason or cause.reason)[:500]) for entry in entries]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO cdp_decision (what, a_id, b_id, old_customer, new_customer, event, reason,
+                                      rules_version, actor)
+            SELECT t.*, %s, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                           %s::bigint[], %s::bigint[], %s::text[]) AS t
+            """,
+            [rules_version, cause.actor, *(list(column) for column in zip(*rows, strict=True))],
+        )

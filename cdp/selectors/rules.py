@@ -1,0 +1,40 @@
+"""The rules that hold now, and the versions beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from cdp.domain.rules import DEFAULT_RULES, Rules
+from cdp.domain.rules_file import to_rules
+from cdp.errors import CDPError
+from cdp.models import RuleSet, RuleSetStatus
+
+
+def active_rules() -> Rules:
+    """The applied rule set, or the built-in one before any was applied; one query."""
+    active = RuleSet.objects.filter(status=RuleSetStatus.ACTIVE)
+    row = active.values_list("pk", "created_at", "as_of").first()
+    return DEFAULT_RULES if row is None else _rules(*row)
+
+
+def rules_of(row: RuleSet) -> Rules:
+    return to_rules(row.document, version=str(row.pk))
+
+
+def rule_set(number: int) -> RuleSet:
+    """
+    Raises:
+        CDPError: ``no_such_rules``.
+    """
+    row = RuleSet.objects.filter(pk=number).first()
+    if row is None:
+        raise CDPError("no_such_rules", f"there is no rule set {number}", field="rules")
+    return row
+
+
+@lru_cache(maxsize=64)
+def _rules(pk: int, created_at: Any, as_of: Any) -> Rules:
+    """A stored document never changes, so that a version is read once."""
+    return replace(rules_of(RuleSet.objects.get(pk=pk)), as_of=as_of)
