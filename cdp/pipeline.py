@@ -34,7 +34,9 @@ from cdp.models import (
     Topic,
     Verdict,
 )
+from cdp.selectors.by_hand import living, merge_pairs, split_pairs
 from cdp.selectors.consistency import one_moment
+from cdp.selectors.decisions import Rehearsal, rehearsal
 from cdp.selectors.rules import rule_set
 from cdp.stages import assert_link as assert_link_stage
 from cdp.stages import change_rules, rebuild
@@ -119,18 +121,46 @@ def spec_changed() -> None:
 
 def assert_link(a: Key, b: Key, verdict: Verdict, actor: str, reason: str) -> Assertion:
     """A person's word: two identifiers are one customer, or never are."""
+    return assert_links([(a, b)], verdict, actor, reason)
+
+
+def assert_links(
+    pairs: Sequence[tuple[Key, Key]], verdict: Verdict, actor: str, reason: str
+) -> Assertion:
+    """Several words that belong together; the first names them all."""
     with transaction.atomic():
-        made, applied, rehung = assert_link_stage.assert_link(a, b, verdict, actor, reason)
-        _after_decision(applied, rehung)
-    return made
+        done = assert_link_stage.assert_links(pairs, verdict, actor, reason)
+        _after_decision(done.applied, done.rehung)
+    return done.words[0]
+
+
+def merge_customers(one: str, other: str, actor: str, reason: str) -> Assertion:
+    """Two customers (public ids) are one person."""
+    pairs = merge_pairs(living(one, "one"), living(other, "other"))
+    return assert_links(pairs, Verdict.MUST_LINK, actor, reason)
+
+
+def split_customer(customer: str, leaving: Iterable[int], actor: str, reason: str) -> Assertion:
+    """These identifiers are another person than the rest of the customer, whatever comes."""
+    pairs = split_pairs(living(customer, "customer"), leaving)
+    return assert_links(pairs, Verdict.CANNOT_LINK, actor, reason)
 
 
 def retract_assertion(assertion: int, actor: str, reason: str) -> Assertion:
     """Take an assertion back: customers, ids, profiles and graph become what they were."""
     with transaction.atomic():
-        row, applied, rehung = assert_link_stage.retract(assertion, actor, reason)
-        _after_decision(applied, rehung)
-    return row
+        done = assert_link_stage.retract(assertion, actor, reason)
+        _after_decision(done.applied, done.rehung)
+    return done.words[0]
+
+
+def rehearse(decide: Callable[[], Assertion]) -> Rehearsal:
+    """What a decision would move, found by taking it and rolling it back."""
+    with transaction.atomic():
+        word = decide()
+        found = rehearsal(word)
+        transaction.set_rollback(True)
+    return found
 
 
 def draft_rules(document: Mapping[str, Any], actor: str, reason: str) -> RuleSet:

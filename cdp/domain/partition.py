@@ -104,6 +104,19 @@ def partition(
     return Partition(anchor, shared & frozenset(anchor), tuple(refused))
 
 
+def contradiction(words: Iterable[Assertion]) -> Assertion | None:
+    """A cannot-link between two that must-links make one; None when all words can be kept."""
+    said = list(words)
+    groups = _Groups(Rules(), ())
+    for word in said:
+        groups.ensure(word.a, word.b)
+    for word in said:
+        if word.must:
+            groups.join(word.a, word.b, by_hand=True)
+    apart = (word for word in said if not word.must)
+    return next((w for w in apart if groups.find(w.a) == groups.find(w.b)), None)
+
+
 def _join(
     groups: _Groups,
     links: list[Link],

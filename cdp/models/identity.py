@@ -77,7 +77,10 @@ class Verdict(models.TextChoices):
 
 
 class Assertion(models.Model):
-    """A person's word on two identifiers; undone by retracting it, never by deleting it."""
+    """A person's word on two identifiers; undone by retracting it, never by deleting it.
+
+    ``together``: the first of those that were made in one decision and are retracted in one.
+    """
 
     a = models.ForeignKey(Identifier, models.CASCADE, related_name="assertions_a")
     b = models.ForeignKey(Identifier, models.CASCADE, related_name="assertions_b")
@@ -88,8 +91,10 @@ class Assertion(models.Model):
     retracted_at = models.DateTimeField(null=True, blank=True)
     retracted_by = models.CharField(max_length=150, blank=True, db_default="")
     retraction_reason = models.TextField(blank=True, db_default="")
+    together = models.BigIntegerField(null=True, db_index=True)
 
     class Meta:
+        permissions = [("decide_identity", "May merge and split customers and undo it")]
         constraints = [
             models.UniqueConstraint(
                 fields=["a", "b"], condition=models.Q(retracted_at=None), name="assertion_live"

@@ -33,8 +33,13 @@ class RuleSet(models.Model):
     applied_at = models.DateTimeField(null=True, blank=True)
     applied_by = models.CharField(max_length=150, blank=True, db_default="")
     as_of = models.DateTimeField(null=True, blank=True)
+    doing = models.CharField(
+        max_length=10, blank=True, db_default="", help_text="what a worker was asked to do with it"
+    )
+    error = models.TextField(blank=True, db_default="")
 
     class Meta:
+        permissions = [("change_rules", "May simulate, apply and discard identity rules")]
         constraints = [
             models.UniqueConstraint(
                 fields=["status"], condition=models.Q(status="active"), name="one_active_rule_set"

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from django.db.models import Q
 
-from cdp.models import Decision
+from cdp.models import Assertion, Customer, Decision, Identifier, What
+
+MOVES = (What.MERGED, What.SPLIT)
+
+
+@dataclass(frozen=True)
+class Move:
+    """An identifier and the customers (public ids) that it leaves and joins."""
+
+    identifier: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a decision does. ``surprises`` (of an undo): identifiers that do not return to the
+    customer they had before the assertion, because of what was seen or said since."""
+
+    moves: list[Move]
+    flipped: list[str]
+    surprises: list[str] = field(default_factory=list)
+
+    @property
+    def customers(self) -> list[str]:
+        return sorted({id_ for move in self.moves for id_ in (move.old, move.new)})
 
 
 def decisions_of(customer: int, first: int) -> list[Decision]:
@@ -12,3 +39,41 @@ def decisions_of(customer: int, first: int) -> list[Decision]:
     mine = Q(a__customer_id=customer) | Q(b__customer_id=customer) | Q(old_customer=customer)
     rows = Decision.objects.filter(mine).select_related("a", "b")
     return list(rows.order_by("-id")[:first])
+
+
+def rehearsal(word: Assertion) -> Rehearsal:
+    """What an assertion just made, or the retraction just done, moved."""
+    undone = Assertion.objects.filter(pk=word.pk, retracted_at__isnull=False).exists()
+    made = f"assertion {word.together or word.pk}"
+    rows = _rows(f"retraction of {made}" if undone else made)
+    surprises = _surprises(made) if undone else []
+    flips = [f"{row.a} turns {row.what}" for row in rows if row.what not in MOVES]
+    return Rehearsal(_moves([row for row in rows if row.what in MOVES]), flips, surprises)
+
+
+def _rows(reason: str) -> list[Decision]:
+    kinds = [*MOVES, What.SHARED, What.UNSHARED]
+    rows = Decision.objects.filter(reason=reason, what__in=kinds)
+    return list(rows.select_related("a").order_by("a__kind", "a__value", "id"))
+
+
+def _moves(rows: list[Decision]) -> list[Move]:
+    ids = {id_ for row in rows for id_ in (row.old_customer or 0, row.new_customer or 0)}
+    public = dict(Customer.objects.filter(id__in=ids).values_list("id", "public_id"))
+    return [
+        Move(str(row.a), str(public[row.old_customer or 0]), str(public[row.new_customer or 0]))
+        for row in rows
+    ]
+
+
+def _surprises(made: str) -> list[str]:
+    """Those that the assertion had moved and that the retraction did not bring back."""
+    before: dict[int, int | None] = {}
+    for row in Decision.objects.filter(reason=made, what__in=MOVES).order_by("id"):
+        before.setdefault(row.a_id or 0, row.old_customer)
+    now = Identifier.objects.filter(id__in=before).select_related("customer").order_by("id")
+    return [
+        f"{row} does not return to its customer of then: later evidence holds it with {row.customer}"
+        for row in now
+        if row.customer_id != before[row.pk]
+    ]

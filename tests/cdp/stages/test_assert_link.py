@@ -117,3 +117,85 @@ def test_from_the_command_line(home: None) -> None:
     assert "retracted" in run("retract", said.split()[1].rstrip(":"), "--reason", "no")
     with pytest.raises(CommandError, match="bad_identifier"):
         run("explain", "a", "b")
+
+
+@pytest.mark.django_db
+def test_words_that_cannot_all_be_kept_are_refused_and_nothing_changes(home: None) -> None:
+    """Must A–dana and must dana–B, then cannot A–B: a circle of contradictions."""
+    dana = Key("user_id", "dana")
+    pipeline.assert_link(A, dana, Verdict.MUST_LINK, "ops", "one")
+    pipeline.assert_link(dana, B, Verdict.MUST_LINK, "ops", "two")
+    before = membership(), Assertion.objects.count(), Decision.objects.count()
+    with pytest.raises(CDPError, match="never are") as error:
+        pipeline.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "three")
+    assert error.value.code == "contradiction"
+    assert (membership(), Assertion.objects.count(), Decision.objects.count()) == before
+
+
+@pytest.mark.django_db
+def test_customers_are_merged_and_split_by_their_ids_and_undone_in_one(home: None) -> None:
+    before = membership(), profiles()
+    ids = {str(row): str(row.customer) for row in Identifier.objects.select_related("customer")}
+    word = pipeline.merge_customers(ids["cookie:ck"], ids["user_id:dana"], "ops", "she called")
+    assert len(set(membership().values())) == 1
+    merged = membership()["cookie:ck"]
+    leaving = Identifier.objects.filter(value__in=[B.value, "dana"])
+    with pytest.raises(CDPError, match="contradiction"):
+        pipeline.split_customer(merged, [row.pk for row in leaving], "ops", "no")
+    alone = Identifier.objects.get(value=B.value)
+    split = pipeline.split_customer(merged, [alone.pk], "ops", "a sister")
+    assert Assertion.objects.filter(together=split.pk).count() == 3
+    assert membership()[f"email:{B.value}"] not in (membership()["cookie:ck"], merged)
+    pipeline.retract_assertion(split.pk, "ops", "x")
+    pipeline.retract_assertion(word.pk, "ops", "x")
+    assert (membership(), profiles()) == before
+    assert sound_profiles()
+
+
+@pytest.mark.django_db
+def test_a_rehearsal_shows_what_would_move_and_changes_nothing(home: None) -> None:
+    before = membership(), profiles(), Decision.objects.count()
+    ids = dict(before[0])
+    found = pipeline.rehearse(
+        lambda: pipeline.merge_customers(ids["user_id:dana"], ids["cookie:ck"], "ops", "x")
+    )
+    assert [(m.identifier, m.old, m.new) for m in found.moves] == [
+        ("user_id:dana", ids["user_id:dana"], ids["cookie:ck"])
+    ]
+    assert (membership(), profiles(), Decision.objects.count()) == before
+
+
+@pytest.mark.django_db
+def test_an_undo_that_cannot_be_exact_says_so(home: None, web: Source, send: Sent) -> None:
+    """Merged by hand, then seen on one cookie: taking the word back parts nobody."""
+    ids = membership()
+    word = pipeline.merge_customers(ids["user_id:dana"], ids["cookie:ck"], "ops", "x")
+    send(web, identify("m5", 5, userId="dana", anonymousId="ck"))
+    while pipeline.process_events():
+        pass
+    found = pipeline.rehearse(lambda: pipeline.retract_assertion(word.pk, "ops", "x"))
+    assert found.moves == []
+    assert found.surprises == [
+        f"user_id:dana does not return to its customer of then: later evidence holds it with {ids['cookie:ck']}"
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("one", "other", "code"),
+    [
+        ("x", "00000000-0000-0000-0000-000000000001", "bad_identifier"),
+        ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002", "no_such_customer"),
+    ],
+)  # fmt: skip
+def test_a_merge_of_nobody_is_refused(home: None, one: str, other: str, code: str) -> None:
+    with pytest.raises(CDPError) as error:
+        pipeline.merge_customers(one, other, "ops", "x")
+    assert error.value.code == code
+    same = membership()["cookie:ck"]
+    with pytest.raises(CDPError, match="already_one"):
+        pipeline.merge_customers(same, same, "ops", "x")
+    for leaving in ([], [10**9], list(Identifier.objects.filter(customer__public_id=same).values_list("pk", flat=True))):  # fmt: skip
+        with pytest.raises(CDPError):
+            pipeline.split_customer(same, leaving, "ops", "x")
+    assert Assertion.objects.count() == 0
