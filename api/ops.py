@@ -9,9 +9,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from cdp.models import Topic
 from cdp.outbox import parked, waiting
 from cdp.selectors.health import stores
+from cdp.selectors.stats import identity_stats
 
 WAITING = Gauge("unison_outbox_waiting", "Outbox messages not done yet", ["topic"])
 PARKED = Gauge("unison_outbox_parked", "Outbox messages given up, waiting for a person")
+IDENTITY = Gauge("unison_identity", "Sizes of identity, by what is counted", ["what"])
 STORE_UP = Gauge("unison_store_up", "1 when the store answers", ["store"])
 
 
@@ -33,6 +35,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
         for topic in Topic:
             WAITING.labels(topic).set(waiting(topic))
         PARKED.set(parked())
+        for name, value in identity_stats().items():
+            if isinstance(value, int):
+                IDENTITY.labels(name).set(value)
     except DatabaseError:
         WAITING.clear()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -227,7 +227,7 @@ def _rules() -> Iterator[tuple[str, str, int, float, str]]:
         """No progress: it would be measured."""
 
     strict, words = to_document(DEFAULT_RULES), to_document(DEFAULT_RULES)
-    strict["kinds"]["cookie"]["max_neighbours"] = 1
+    strict["kinds"]["email"]["max_neighbours"] = 1
     words["kinds"]["email"]["patterns"] = [".*@gmail[.]com"]
     count = Event.objects.count()
     for name, document in (("limit", strict), ("pattern", words), ("back", to_document(DEFAULT_RULES))):  # fmt: skip

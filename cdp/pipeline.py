@@ -30,6 +30,7 @@ from cdp.models import (
     OutboxMessage,
     ReceiptStatus,
     RuleSet,
+    RuleSetStatus,
     Source,
     Topic,
     Verdict,
@@ -53,6 +54,7 @@ from cdp.stages.resolve import resolve
 
 Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
+CHANGING_RULES_LOCK = 7_301_004
 EVENT_MESSAGES = 10
 GRAPH_MESSAGES = 40
 GRAPH_IDS = 20_000
@@ -175,7 +177,8 @@ def simulate_rules(number: int, advance: Advance) -> RuleSet:
 
 
 def discard_rules(number: int, actor: str) -> RuleSet:
-    return change_rules.discard_rules(number, actor)
+    with transaction.atomic():
+        return change_rules.discard_rules(number, actor)
 
 
 def apply_rules(number: int, actor: str, advance: Advance) -> RuleSet:
@@ -184,6 +187,41 @@ def apply_rules(number: int, actor: str, advance: Advance) -> RuleSet:
         done = change_rules.apply_rules(number, actor, advance)
         _after_decision(done.applied, done.rehung)
     return rule_set(number)
+
+
+def ask_rules(number: int, do: str, actor: str) -> RuleSet:
+    """Have a worker simulate or apply a draft: it may take longer than a person waits for a page.
+
+    Raises:
+        CDPError: ``no_such_rules``, ``not_a_draft``, ``not_simulated``, ``busy``.
+    """
+    with transaction.atomic():
+        row = change_rules.asked(number, do)
+        outbox.add(Topic.RULES, {"rules": [number], "do": do, "actor": actor})
+    return row
+
+
+def process_rules() -> int:
+    """Simulate or apply what was asked for, one worker at a time; returns how many."""
+    return draining.alone(Topic.RULES, 1, CHANGING_RULES_LOCK, _take_in_rules)
+
+
+def _take_in_rules(messages: list[OutboxMessage]) -> None:
+    for message in messages:
+        [number], actor = message.payload["rules"], message.payload["actor"]
+        try:
+            if message.payload["do"] != change_rules.APPLY:
+                simulate_rules(number, _unseen)
+            elif rule_set(number).status != RuleSetStatus.ACTIVE:  # else killed just after it
+                apply_rules(number, actor, _unseen)
+        except CDPError as error:
+            change_rules.failed(number, error)
+        else:
+            change_rules.failed(number, None)
+
+
+def _unseen(name: str, count: int) -> None:
+    """Progress that nobody watches."""
 
 
 def expire_links(advance: Advance) -> bool:

@@ -23,6 +23,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 4 * 3600},
     task_routes={
         "workers.events.*": {"queue": "events"},
+        "workers.identity.*": {"queue": "content"},
         "workers.content.*": {"queue": "content"},
         "workers.learning.*": {"queue": "learning"},
     },
@@ -37,6 +38,16 @@ app.conf.update(
             "task": "workers.events.drain_graph",
             "schedule": TICK,
             "options": {"expires": 2 * TICK},
+        },
+        "rules": {
+            "task": "workers.identity.change_rules",
+            "schedule": 2.0,
+            "options": {"expires": 4},
+        },
+        "expiry": {
+            "task": "workers.identity.expire_links",
+            "schedule": 24 * 3600.0,
+            "options": {"expires": 3600},
         },
         "content": {
             "task": "workers.content.refresh",

@@ -21,6 +21,16 @@ def drain_graph() -> int:
     return _until_empty(pipeline.project_graph)
 
 
+@app.task(name="workers.identity.change_rules")
+def change_rules() -> int:
+    return pipeline.process_rules()
+
+
+@app.task(name="workers.identity.expire_links")
+def expire_links() -> bool:
+    return pipeline.expire_links(lambda name, count: None)
+
+
 def _until_empty(step: Callable[[], int]) -> int:
     """Repeat a step until it finds nothing; give way to other tasks after a few seconds."""
     total = 0

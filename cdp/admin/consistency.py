@@ -8,8 +8,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from cdp.admin.customers import table
-from cdp.admin.readonly import ReadOnlyAdmin
+from cdp.admin.readonly import ReadOnlyAdmin, table
 from cdp.models import ConsistencyReport
 
 

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.db.models import Count, F, QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils.safestring import SafeString
+from unfold.decorators import action
 
-from cdp.admin.readonly import ReadOnlyAdmin
+from cdp import pipeline
+from cdp.admin import deciding
+from cdp.admin.identity_graph import draw
+from cdp.admin.readonly import ReadOnlyAdmin, table
 from cdp.models import Assertion, Customer, Decision, Identifier
 from cdp.selectors import consistency
 from cdp.selectors.customers import identifiers_of, profiles_of, timeline
 from cdp.selectors.decisions import decisions_of
+from cdp.selectors.identity_graph import identity_graph
+from cdp.selectors.rules import active_rules
 from cdp.selectors.slates import slates_of
-
-
-def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> SafeString:
-    if not rows:
-        return SafeString("–")
-    cells = format_html_join(
-        "", "<th style='text-align:left;padding:2px 12px 2px 0'>{}</th>", [(h,) for h in head]
-    )
-    lines = [
-        (format_html_join("", "<td style='padding:2px 12px 2px 0'>{}</td>", [(c,) for c in row]),)
-        for row in rows
-    ]
-    return format_html(
-        "<table><tr>{}</tr>{}</table>", cells, format_html_join("", "<tr>{}</tr>", lines)
-    )
 
 
 @admin.register(Customer)
@@ -37,10 +29,37 @@ class CustomerAdmin(ReadOnlyAdmin):
     search_fields = ("public_id", "identifiers__value")
     search_help_text = "a customer id, or any identifier: e-mail, phone (+1206…), card, device …"
     fields = (
-        "public_id", "created_at", "identifiers_table", "traits_table", "counters_table",
+        "public_id", "created_at", "graph", "identifiers_table", "traits_table", "counters_table",
         "slate_table", "timeline_table", "consistency_table", "history_table",
     )  # fmt: skip
     readonly_fields = fields
+    actions_detail = ["merge_with", "split_off"]
+
+    @action(description="Merge with…", url_path="merge", permissions=["cdp.decide_identity"])
+    def merge_with(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        row = get_object_or_404(Customer, pk=object_id)
+        return deciding.page(
+            request, self, deciding.MergeForm(request.POST or None),
+            lambda given, actor: pipeline.merge_customers(
+                str(row.public_id), given["other"], actor, given["reason"]
+            ),
+            title=f"Merge {row} with another customer", verb="Merge",
+            about="Both become one customer, whatever else is seen; it can be undone.",
+            back=deciding.customer_url(row),
+        )  # fmt: skip
+
+    @action(description="Split…", url_path="split", permissions=["cdp.decide_identity"])
+    def split_off(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        row = get_object_or_404(Customer, pk=object_id)
+        return deciding.page(
+            request, self, deciding.SplitForm(row, request.POST or None),
+            lambda given, actor: pipeline.split_customer(
+                str(row.public_id), given["leaving"], actor, given["reason"]
+            ),
+            title=f"Split {row}", verb="Split",
+            about="Who leaves never comes back, whatever else is seen; it can be undone.",
+            back=deciding.customer_url(row),
+        )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         living = super().get_queryset(request).filter(identifiers__isnull=False)
@@ -56,6 +75,10 @@ class CustomerAdmin(ReadOnlyAdmin):
         profile = profiles_of([row.id]).get(row.id)
         trait = (profile.traits if profile else {}).get("name")
         return str(trait["value"]) if trait else "–"
+
+    @admin.display(description="Identity graph")
+    def graph(self, row: Customer) -> SafeString:
+        return draw(identity_graph(row.pk), active_rules().rank)
 
     @admin.display(description="Identifiers")
     def identifiers_table(self, row: Customer) -> SafeString:
@@ -152,11 +175,36 @@ class IdentifierAdmin(ReadOnlyAdmin):
     list_select_related = ("customer",)
 
 
+class LiveFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("live", "live"), ("retracted", "retracted")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Assertion]) -> QuerySet[Assertion]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(retracted_at__isnull=self.value() == "live")
+
+
 @admin.register(Assertion)
 class AssertionAdmin(ReadOnlyAdmin):
     list_display = ("verdict", "a", "b", "actor", "reason", "created_at", "retracted_at")
-    list_filter = ("verdict",)
+    list_filter = ("verdict", LiveFilter)
     list_select_related = ("a", "b")
+    actions_detail = ["undo"]
+
+    @action(description="Undo…", url_path="undo", permissions=["cdp.decide_identity"])
+    def undo(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        row = get_object_or_404(Assertion, pk=object_id)
+        return deciding.page(
+            request, self, deciding.ReasonForm(request.POST or None),
+            lambda given, actor: pipeline.retract_assertion(row.pk, actor, given["reason"]),
+            title=f"Undo assertion {row.pk}: {row.a} – {row.b}", verb="Undo",
+            about="Everything becomes what it is without this word (and those said with it).",
+            back=reverse("admin:cdp_assertion_change", args=[row.pk]),
+        )  # fmt: skip
 
 
 @admin.register(Decision)

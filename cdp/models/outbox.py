@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 class Topic(models.TextChoices):
     EVENTS = "events"
     GRAPH = "graph"
+    RULES = "rules"
 
 
 class OutboxMessage(models.Model):

@@ -22,7 +22,9 @@ from cdp.identity.ledger import Cause, Entry
 from cdp.identity.locks import change_rules_alone
 from cdp.identity.subjects import Rehung, rehang_all
 from cdp.models import RuleSet, RuleSetStatus, What
-from cdp.selectors.rules import active_rules, rule_set, rules_of
+from cdp.selectors.rules import active_rules, rules_of
+
+SIMULATE, APPLY = "simulate", "apply"
 
 
 @dataclass
@@ -60,6 +62,27 @@ def simulate_rules(number: int, advance: Advance) -> RuleSet:
     return row
 
 
+def asked(number: int, do: str) -> RuleSet:
+    """Note that a worker shall do this with a draft.
+
+    Raises:
+        CDPError: ``no_such_rules``, ``not_a_draft``, ``not_simulated``, ``busy``.
+    """
+    row = _draft(number)
+    if row.doing:
+        raise CDPError("busy", f"rule set {number} is waiting for a worker to {row.doing} it")
+    if do == APPLY and row.simulation is None:
+        raise _not_simulated(number)
+    row.doing, row.error = do, ""
+    row.save(update_fields=["doing", "error"])
+    return row
+
+
+def failed(number: int, error: CDPError | None) -> None:
+    """A worker is done with it: well, or with the error that people shall see."""
+    RuleSet.objects.filter(pk=number).update(doing="", error=str(error) if error else "")
+
+
 def discard_rules(number: int, actor: str) -> RuleSet:
     """
     Raises:
@@ -80,9 +103,7 @@ def apply_rules(number: int, actor: str, advance: Advance) -> Reevaluated:
     change_rules_alone()
     row = _draft(number)
     if row.simulation is None:
-        raise CDPError(
-            "not_simulated", f"simulate rule set {number} first: see what it changes", field="rules"
-        )
+        raise _not_simulated(number)
     before = active_rules()
     RuleSet.objects.filter(status=RuleSetStatus.ACTIVE).update(status=RuleSetStatus.RETIRED)
     row.status, row.applied_at, row.applied_by = RuleSetStatus.ACTIVE, timezone.now(), actor
@@ -119,8 +140,16 @@ def identity_differences(advance: Advance) -> dict[str, tuple[int, list[str]]]:
     return comparison.differences(active_rules(), advance)
 
 
+def _not_simulated(number: int) -> CDPError:
+    return CDPError(
+        "not_simulated", f"simulate rule set {number} first: see what it changes", field="rules"
+    )
+
+
 def _draft(number: int) -> RuleSet:
-    row = rule_set(number)
+    row = RuleSet.objects.select_for_update(no_key=True).filter(pk=number).first()
+    if row is None:
+        raise CDPError("no_such_rules", f"there is no rule set {number}", field="rules")
     if row.status != RuleSetStatus.DRAFT:
         raise CDPError("not_a_draft", f"rule set {number} is {row.status}", field="rules")
     return row

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -79,7 +80,9 @@ def sign_in(browser: webdriver.Chrome, url: str) -> None:
 
 
 def wait_text(browser: webdriver.Chrome, text: str) -> None:
-    WebDriverWait(browser, 20).until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+    """Until the page says so; a page that is just being left is no reason to give up."""
+    wait = WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
+    wait.until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
 
 
 def errors(browser: webdriver.Chrome) -> list[Any]:
@@ -178,7 +181,7 @@ def test_the_consistency_page(
 
 @pytest.mark.parametrize(
     "page",
-    ["identifier", "event", "receipt", "quarantinedevent", "source", "apikey", "artifact", "exposure", "product", "outboxmessage", "snapshot", "slate", "assertion", "membershipchange", "suppression", "variant", "channelspec", "importrun"],
+    ["identifier", "event", "receipt", "quarantinedevent", "source", "apikey", "artifact", "exposure", "product", "outboxmessage", "snapshot", "slate", "assertion", "decision", "ruleset", "suppression", "variant", "channelspec", "importrun"],
 )  # fmt: skip
 def test_every_list_opens(admin_client: Any, alice: Customer, page: str) -> None:
     assert admin_client.get(f"/admin/cdp/{page}/").status_code == 200
