@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from cdp.selectors.explain import told
 from cdp.selectors.identity_graph import Edge, Graph, Node
 
-LANE, BOX, ROW, HIGH, TOP = 184, 138, 29, 22, 32
-LETTERS = 20
+LANE, BOX, ROW, HIGH, TOP = 168, 132, 29, 22, 32
+LETTERS = 19
 Places = Mapping[int, tuple[int, int]]
 
 
@@ -34,7 +34,7 @@ def draw(graph: Graph, rank: Mapping[str, int]) -> SafeString:
     )  # fmt: skip
     left = format_html("<p>{} more are not shown</p>", graph.left_out) if graph.left_out else ""
     return format_html(
-        '<div style="overflow-x:auto"><svg role="img" aria-label="identity graph: {} identifiers, '
+        '<div style="overflow-x:auto;min-width:100%;width:calc(100vw - 560px)"><svg role="img" aria-label="identity graph: {} identifiers, '
         '{} links" width="{}" height="{}" font-size="11">{}{}{}</svg></div>{}{}',
         len(graph.nodes), len(graph.edges), len(lanes) * LANE, height,
         heads, _edges(graph.edges, places), _nodes(graph.nodes, places), LEGEND, left,
