@@ -1,11 +1,17 @@
 """How right and how fast is identity? Events resolved by real workers on a stack of its own.
 
 python bench/identity.py events FILE [--json OUT] [--workers N] [--single N] [--merges N]
+python bench/identity.py records FILE [FILE…] --truth COLUMN [--columns COLUMN=KIND,…] [--json OUT]
 
 FILE: Parquet with event_id, event_at, channel, ids (JSON: kind → raw values) and truth_person,
 which is read for the score only. OUT gets one object: pair_precision, pair_recall, pair_f1 over
 pairs of events, largest_customer (identifiers), events_per_s (micro-batches, all tables of the
 project written, durable), and what the other lines of the table say.
+
+records: Parquet or CSV, one record of a person a row; trains the record matcher without labels and
+scores it against COLUMN, beside Splink by itself. OUT gets edge_f1, cluster_f1, b_cubed, and the
+same under "splink". KIND: given_name, surname, full_name, birth_date, street, city, postcode,
+phone, email, national_id, other; without --columns the names of the columns are gone by.
 """
 
 from __future__ import annotations
@@ -41,9 +47,17 @@ def main() -> None:
     events.add_argument("--workers", type=int, default=2, help="of the micro-batches (default 2)")
     events.add_argument("--single", type=int, default=4000, help="events resolved one by one")
     events.add_argument("--merges", type=int, default=10_000, help="small merges and their undo")
+    records = actions.add_parser("records", help="match records of people and score it")
+    records.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    records.add_argument("--truth", required=True, metavar="COLUMN", help="who each record is")
+    records.add_argument("--columns", default="", metavar="COLUMN=KIND,…")
+    records.add_argument("--json", type=Path, metavar="OUT")
     work = actions.add_parser("work", help="a worker of this bench")
     work.add_argument("limit", type=int)
     options = parser.parse_args()
+    if options.action == "records":
+        _records(options)
+        return
     if options.action == "events" and not options.file.is_file():
         sys.exit(f"{options.file} is not a file")
     set_up("identity")
@@ -53,6 +67,17 @@ def main() -> None:
     with stack():
         rows, figures = run(options.file, options.workers, options.single, options.merges)
     show(f"identity: {options.file.name}", rows, None)
+    if options.json:
+        options.json.write_text(json.dumps(figures | {"machine": machine()}, indent=1) + "\n")
+
+
+def _records(options: argparse.Namespace) -> None:
+    from bench.records import measure
+
+    said = [part.partition("=") for part in options.columns.split(",") if part]
+    columns = {name.strip(): kind.strip() for name, _, kind in said}
+    table, figures = measure(options.files, options.truth, columns)
+    show("records: " + ", ".join(path.name for path in options.files), table, None)
     if options.json:
         options.json.write_text(json.dumps(figures | {"machine": machine()}, indent=1) + "\n")
 
