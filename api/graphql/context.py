@@ -69,5 +69,7 @@ async def identify(request: HttpRequest) -> Caller:
         return Caller(key.name, frozenset(key.scopes), key.channel)
     user: User | AnonymousUser = await request.auser()
     if user.is_authenticated and user.is_staff:
-        return Caller(user.get_username(), frozenset(scope.value for scope in Scope))
+        may_change = await user.ahas_perm("cdp.change_rules")
+        scopes = {scope.value for scope in Scope} - (set() if may_change else {Scope.RULES_WRITE})
+        return Caller(user.get_username(), frozenset(scopes))
     return Caller("", frozenset())

@@ -7,6 +7,7 @@ from typing import Any
 
 import strawberry
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from strawberry.extensions import (
     AddValidationRules,
     MaxTokensLimiter,
@@ -19,15 +20,17 @@ from strawberry.types import Info
 from api.graphql import cursors
 from api.graphql.context import context_of
 from api.graphql.limits import ExtentLimit
+from api.graphql.mutations import Mutation
 from api.graphql.types.changes import ProfileChange, ProfileChangeConnection, ProfileChangeEdge
 from api.graphql.types.consistency import ShopConsistency
 from api.graphql.types.content import Product
 from api.graphql.types.customer import Customer, IdentifierInput, page_info
+from api.graphql.types.identity import IdentityExplanation, RuleSet
 from api.graphql.types.receipt import Receipt
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.models import Scope
-from cdp.selectors import changes, consistency, customers, receipts
+from cdp.selectors import changes, consistency, customers, explain, receipts, rules
 
 MAX_TOKENS = 2000
 
@@ -54,6 +57,21 @@ class Query:
             raise CDPError("bad_identifier", "a customer id is a UUID", field="id") from None
         row = await sync_to_async(customers.by_public_id)(public_id)
         return Customer.of(row) if row else None
+
+    @strawberry.field(description="Why two identifiers are one customer, or what keeps them apart.")
+    async def explain_identity(
+        self, info: Info[Any, Any], a: IdentifierInput, b: IdentifierInput
+    ) -> IdentityExplanation:
+        context_of(info).caller.require(Scope.IDENTITY_READ)
+        pairs = ((a.kind, a.value), (b.kind, b.value))
+        found = await sync_to_async(explain.explain_raw)(*pairs, settings.DEFAULT_PHONE_REGION)
+        return await sync_to_async(IdentityExplanation.of)(found)
+
+    @strawberry.field(description="A version of the identity rules; without a number, what holds.")
+    async def rule_set(self, info: Info[Any, Any], number: int | None = None) -> RuleSet | None:
+        context_of(info).caller.require(Scope.IDENTITY_READ)
+        row = await sync_to_async(rules.rule_set_or_active)(number)
+        return RuleSet.of(row) if row else None
 
     @strawberry.field(description="A product of the catalogue.")
     async def product(self, info: Info[Any, Any], sku: str) -> Product | None:
@@ -99,6 +117,7 @@ class Query:
 
 schema = strawberry.Schema(
     query=Query,
+    mutation=Mutation,
     config=StrawberryConfig(auto_camel_case=True),
     extensions=[
         lambda: ParserCache(maxsize=500),

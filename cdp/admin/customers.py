@@ -24,7 +24,7 @@ from cdp.selectors.slates import slates_of
 
 
 @admin.register(Customer)
-class CustomerAdmin(ReadOnlyAdmin):
+class CustomerAdmin(deciding.DecidingAdmin):
     list_display = ("public_id", "identifier_count", "name", "created_at")
     search_fields = ("public_id", "identifiers__value")
     search_help_text = "a customer id, or any identifier: e-mail, phone (+1206…), card, device …"
@@ -35,7 +35,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     actions_detail = ["merge_with", "split_off"]
 
-    @action(description="Merge with…", url_path="merge", permissions=["cdp.decide_identity"])
+    @action(description="Merge with…", url_path="merge", permissions=["decide_identity"])
     def merge_with(self, request: HttpRequest, object_id: int) -> HttpResponse:
         row = get_object_or_404(Customer, pk=object_id)
         return deciding.page(
@@ -48,7 +48,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             back=deciding.customer_url(row),
         )  # fmt: skip
 
-    @action(description="Split…", url_path="split", permissions=["cdp.decide_identity"])
+    @action(description="Split…", url_path="split", permissions=["decide_identity"])
     def split_off(self, request: HttpRequest, object_id: int) -> HttpResponse:
         row = get_object_or_404(Customer, pk=object_id)
         return deciding.page(
@@ -189,13 +189,13 @@ class LiveFilter(admin.SimpleListFilter):
 
 
 @admin.register(Assertion)
-class AssertionAdmin(ReadOnlyAdmin):
+class AssertionAdmin(deciding.DecidingAdmin):
     list_display = ("verdict", "a", "b", "actor", "reason", "created_at", "retracted_at")
     list_filter = ("verdict", LiveFilter)
     list_select_related = ("a", "b")
     actions_detail = ["undo"]
 
-    @action(description="Undo…", url_path="undo", permissions=["cdp.decide_identity"])
+    @action(description="Undo…", url_path="undo", permissions=["decide_identity"])
     def undo(self, request: HttpRequest, object_id: int) -> HttpResponse:
         row = get_object_or_404(Assertion, pk=object_id)
         return deciding.page(

@@ -14,12 +14,22 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from cdp import pipeline
-from cdp.admin.readonly import table
+from cdp.admin.readonly import ReadOnlyAdmin, table
 from cdp.errors import CDPError
 from cdp.models import Assertion, Customer, Identifier
 from cdp.selectors.decisions import Rehearsal
 
 Decide = Callable[[str], Assertion]
+
+
+class DecidingAdmin(ReadOnlyAdmin):
+    """Pages with actions for those who may decide (named without a dot: unfold would look a
+    dotted permission up in the database whenever Django starts)."""
+
+    def has_decide_identity_permission(
+        self, request: HttpRequest, object_id: str | int | None = None
+    ) -> bool:
+        return request.user.has_perm("cdp.decide_identity")
 
 
 class ReasonForm(forms.Form):

@@ -40,6 +40,8 @@ class Scope(models.TextChoices):
     RECEIPTS_READ = "receipts:read"
     CONSISTENCY_READ = "consistency:read"
     CHANGES_READ = "changes:read"
+    IDENTITY_READ = "identity:read"
+    RULES_WRITE = "rules:write"
 
 
 class ApiKey(models.Model):

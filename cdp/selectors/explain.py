@@ -10,7 +10,7 @@ from django.db.models import Q
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
 from cdp.models import Assertion, Event, Identifier, Link, Verdict
-from cdp.selectors.customers import by_identifiers
+from cdp.selectors.customers import by_identifiers, normalised
 
 LINKED = "linked"
 WIDEST = 5000
@@ -89,6 +89,15 @@ def explain(a: Key, b: Key) -> Explanation:
     else:
         reason = "nothing was ever seen that connects them"
     return Explanation(False, customers, reason, steps)
+
+
+def explain_raw(a: tuple[str, str], b: tuple[str, str], region: str) -> Explanation:
+    """The same for (kind, raw value) pairs.
+
+    Raises:
+        CDPError: ``bad_identifier``, ``no_such_identifier``.
+    """
+    return explain(normalised(*a, region), normalised(*b, region))
 
 
 def path(start: int, end: int) -> list[Step]:

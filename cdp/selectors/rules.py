@@ -34,6 +34,17 @@ def rule_set(number: int) -> RuleSet:
     return row
 
 
+def rule_set_or_active(number: int | None) -> RuleSet | None:
+    """A version by its number, or the active one (None: the built-in rules hold).
+
+    Raises:
+        CDPError: ``no_such_rules``.
+    """
+    if number is not None:
+        return rule_set(number)
+    return RuleSet.objects.filter(status=RuleSetStatus.ACTIVE).first()
+
+
 @lru_cache(maxsize=64)
 def _rules(pk: int, created_at: Any, as_of: Any) -> Rules:
     """A stored document never changes, so that a version is read once."""
