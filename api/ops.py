@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
@@ -15,6 +17,21 @@ WAITING = Gauge("unison_outbox_waiting", "Outbox messages not done yet", ["topic
 PARKED = Gauge("unison_outbox_parked", "Outbox messages given up, waiting for a person")
 IDENTITY = Gauge("unison_identity", "Sizes of identity, by what is counted", ["what"])
 STORE_UP = Gauge("unison_store_up", "1 when the store answers", ["store"])
+
+
+EVERY_SECONDS = 60.0
+_measured_at = -EVERY_SECONDS
+
+
+def _measure_identity() -> None:
+    """The sizes read whole tables: once a minute, however often and by whomever it is asked."""
+    global _measured_at
+    if time.monotonic() - _measured_at < EVERY_SECONDS:
+        return
+    _measured_at = time.monotonic()
+    for name, value in identity_stats().items():
+        if isinstance(value, int):
+            IDENTITY.labels(name).set(value)
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -35,9 +52,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         for topic in Topic:
             WAITING.labels(topic).set(waiting(topic))
         PARKED.set(parked())
-        for name, value in identity_stats().items():
-            if isinstance(value, int):
-                IDENTITY.labels(name).set(value)
+        _measure_identity()
     except DatabaseError:
         WAITING.clear()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

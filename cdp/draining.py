@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
@@ -17,6 +18,7 @@ from cdp.models import OutboxMessage, Topic
 log = logging.getLogger(__name__)
 TakeIn = Callable[[list[OutboxMessage]], None]
 TRIES = 8
+T = TypeVar("T")
 # What a message itself may be to blame for. Anything else is a bug and is not swallowed.
 ITS_FAULT = (DatabaseError, LookupError, ValueError, TypeError)
 
@@ -106,6 +108,20 @@ def _transact(topic: Topic, limit: int, take_in: TakeIn, only: int | None = None
         except ITS_FAULT as error:
             raise _Failed(claimed, error) from error
     return 0
+
+
+def retrying(work: Callable[[], T]) -> T:
+    """Do the work in a transaction, again where it met another in a deadlock (outermost only: inside
+    another transaction the locks of that one would be kept)."""
+    for attempt in range(TRIES):
+        try:
+            with transaction.atomic():
+                return work()
+        except OperationalError as error:
+            if connection.in_atomic_block or not _deadlocked(error) or attempt == TRIES - 1:
+                raise
+            time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
+    raise AssertionError("unreachable")
 
 
 def _deadlocked(error: OperationalError) -> bool:

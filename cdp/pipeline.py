@@ -10,6 +10,7 @@ works in the graph is harmless to repeat, and its messages are deleted after it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,7 @@ from cdp.stages.record import record
 from cdp.stages.render import due_products, make_due, render
 from cdp.stages.resolve import resolve
 
+log = logging.getLogger(__name__)
 Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
 CHANGING_RULES_LOCK = 7_301_004
@@ -130,10 +132,13 @@ def assert_links(
     pairs: Sequence[tuple[Key, Key]], verdict: Verdict, actor: str, reason: str
 ) -> Assertion:
     """Several words that belong together; the first names them all."""
-    with transaction.atomic():
+
+    def decide() -> Assertion:
         done = assert_link_stage.assert_links(pairs, verdict, actor, reason)
         _after_decision(done.applied, done.rehung)
-    return done.words[0]
+        return done.words[0]
+
+    return draining.retrying(decide)
 
 
 def merge_customers(one: str, other: str, actor: str, reason: str) -> Assertion:
@@ -150,19 +155,24 @@ def split_customer(customer: str, leaving: Iterable[int], actor: str, reason: st
 
 def retract_assertion(assertion: int, actor: str, reason: str) -> Assertion:
     """Take an assertion back: customers, ids, profiles and graph become what they were."""
-    with transaction.atomic():
+
+    def decide() -> Assertion:
         done = assert_link_stage.retract(assertion, actor, reason)
         _after_decision(done.applied, done.rehung)
-    return done.words[0]
+        return done.words[0]
+
+    return draining.retrying(decide)
 
 
 def rehearse(decide: Callable[[], Assertion]) -> Rehearsal:
     """What a decision would move, found by taking it and rolling it back."""
-    with transaction.atomic():
-        word = decide()
-        found = rehearsal(word)
+
+    def tried() -> Rehearsal:
+        found = rehearsal(decide())
         transaction.set_rollback(True)
-    return found
+        return found
+
+    return draining.retrying(tried)
 
 
 def draft_rules(document: Mapping[str, Any], actor: str, reason: str) -> RuleSet:
@@ -216,6 +226,10 @@ def _take_in_rules(messages: list[OutboxMessage]) -> None:
                 apply_rules(number, actor, _unseen)
         except CDPError as error:
             change_rules.failed(number, error)
+        except Exception as error:
+            # Ours to mend; meanwhile the rule sets that wait behind it shall have their turn.
+            log.exception("rule set %s", number)
+            change_rules.failed(number, CDPError("internal", f"{type(error).__name__}: {error}"))
         else:
             change_rules.failed(number, None)
 
@@ -257,10 +271,10 @@ def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
 def _take_in_events(messages: list[OutboxMessage]) -> None:
     events = sorted({id_ for message in messages for id_ in message.payload["events"]})
     done = resolve(events)
-    observe(done.events, done.recount)
-    changed = fold(done.subjects | done.recount | done.moved, done.customers)
-    identities = done.subjects | done.moved | done.recount
-    _hand_to_graph(done.events, identities, {*done.customers, *changed}, done.rehung)
+    seen = observe(done.events, done.recount)
+    changed = fold(seen.subjects | done.recount | done.moved, done.customers)
+    identities = done.moved | done.flipped | done.recount
+    _hand_to_graph(seen.acts, identities, {*done.customers, *changed}, done.rehung)
 
 
 def _hand_to_graph(

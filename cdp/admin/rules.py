@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,6 +25,12 @@ FIGURES = (
     "customers_before", "customers_after", "merged", "split", "renamed", "turned_shared",
     "no_longer_shared", "moved", "appeared", "vanished",
 )  # fmt: skip
+
+ABOUT = {
+    "simulate": "A worker replays all evidence under this draft and shows what it would change; nothing is changed.",
+    "apply": "A worker makes this draft the rules that hold and judges all history by it. Applying the former rules again undoes it.",
+    "discard": "The draft is kept for the record and cannot be applied any more.",
+}
 
 
 class RuleSetForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -101,6 +108,13 @@ class RuleSetAdmin(ReadOnlyAdmin):
 
     def _ask(self, request: HttpRequest, number: int, do: str) -> HttpResponse:
         actor = request.user.get_username()
+        back = reverse("admin:cdp_ruleset_change", args=[number])
+        if request.method != "POST":  # a link alone changes nothing
+            context = {
+                **self.admin_site.each_context(request), "title": f"{do.capitalize()} rules {number}?",
+                "about": ABOUT[do], "verb": do.capitalize(), "back": back,
+            }  # fmt: skip
+            return TemplateResponse(request, "admin/cdp/confirm.html", context)
         try:
             if do == "discard":
                 pipeline.discard_rules(number, actor)
@@ -111,7 +125,7 @@ class RuleSetAdmin(ReadOnlyAdmin):
                 messages.success(request, f"a worker will {do} rules {number}; reload to see it")
         except CDPError as error:
             messages.error(request, f"{error.message} ({error.code})")
-        return HttpResponseRedirect(reverse("admin:cdp_ruleset_change", args=[number]))
+        return HttpResponseRedirect(back)
 
     @admin.display(description="What it changes")
     def figures(self, row: RuleSet) -> SafeString:

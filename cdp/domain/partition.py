@@ -15,6 +15,8 @@ from datetime import datetime
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 
+EXPIRED = "expired"
+
 
 @dataclass(frozen=True)
 class Link:
@@ -132,12 +134,16 @@ def _join(
         if a == b:
             continue
         if not rules.live(a.kind, b.kind, link.last_at):
-            yield Refusal(a, b, "expired")
+            yield Refusal(a, b, EXPIRED)
         elif a in shared or b in shared:
-            owned = rules.shop_owned(a) or rules.shop_owned(b)
-            yield Refusal(a, b, "shop_owned" if owned else "shared")
+            yield Refusal(a, b, unjoined(a, b, rules))
         elif reason := groups.join(a, b):
             yield Refusal(a, b, reason)
+
+
+def unjoined(a: Key, b: Key, rules: Rules) -> str:
+    """Why a link with a shared end joins nobody."""
+    return "shop_owned" if rules.shop_owned(a) or rules.shop_owned(b) else "shared"
 
 
 def _pair(item: Link | Assertion) -> tuple[Key, Key]:

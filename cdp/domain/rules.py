@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
+
+import re2
 
 from cdp.domain.identifiers import Key
 
@@ -23,7 +25,7 @@ class Kind:
     is shared (a kiosk, a till's e-mail, a landline) and joins nobody. ``expires_after_days``: a
     link not seen for so long no longer joins. ``blocked`` values and ``patterns`` name nobody.
     ``shop_owned``: patterns of identifiers that carry events but never join (kiosks, tills).
-    Patterns match the whole value, without regard to case.
+    Patterns (RE2) match the whole value, without regard to case.
     """
 
     priority: int
@@ -45,8 +47,9 @@ PLACEHOLDERS = frozenset(
         "[object object]", "customer", "user", "noreply", "no-reply", "not available", "xxx",
     }
 )  # fmt: skip
-# Zeros and punctuation, minus one, one character over and over.
-NOBODY = (r"-?[0\W_]*", "-1", r"(.)\1{3,}")
+# Zeros and punctuation; minus one.
+NOBODY = (r"[0\s\pP\pS]*", "-1")
+REPEATED = 4
 
 
 def _kinds() -> dict[str, Kind]:
@@ -103,6 +106,8 @@ class Rules:
     def blocks(self, kind: str, value: str) -> bool:
         """Does this value name nobody?"""
         folded = value.casefold().strip("\"'")
+        if len(folded) >= REPEATED and len(set(folded)) == 1:
+            return True  # one character over and over names nobody, under any rules
         if folded in self.blocked or folded in self.kinds[kind].blocked:
             return True
         return self._blocking[kind].match(folded)
@@ -132,11 +137,22 @@ class Rules:
         return kinds, self.blocked, self.patterns
 
 
+def compiled(pattern: str) -> Any:
+    """A pattern that takes linear time on any value (RE2): rules are matched with what strangers send.
+
+    Raises:
+        re2.error: it is not a regular expression of RE2's (which has no back-references).
+    """
+    options = re2.Options()
+    options.case_sensitive, options.log_errors = False, False
+    return re2.compile(pattern, options)
+
+
 class _Patterns:
-    """Any of several regular expressions, each by itself (a back-reference means its own group)."""
+    """Any of several regular expressions."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._compiled = [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+        self._compiled = [compiled(pattern) for pattern in patterns]
 
     def match(self, value: str) -> bool:
         return any(pattern.fullmatch(value) for pattern in self._compiled)

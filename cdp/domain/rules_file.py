@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+import re2
 import yaml
 
 from cdp.domain.identifiers import KINDS
-from cdp.domain.rules import NORMALISER_NAMES, Kind, Rules
+from cdp.domain.rules import NORMALISER_NAMES, Kind, Rules, compiled
+from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 
 FIELDS = (
@@ -17,7 +18,7 @@ FIELDS = (
     "blocked", "patterns", "shop_owned",
 )  # fmt: skip
 MAX_PATTERN = 200
-MAX_BYTES = 1_000_000
+MAX_BYTES = 200_000
 
 
 def read(text: str) -> dict[str, Any]:
@@ -29,11 +30,20 @@ def read(text: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise _bad("", f"more than {MAX_BYTES} characters")
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        document = yaml.load(text, Loader=_PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _bad("", f"not YAML: {' '.join(str(error).split())[:200]}") from error
     to_document(to_rules(document))
     return document  # type: ignore[no-any-return]  # to_rules refuses all but a mapping
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases: a few hundred bytes of them unfold to gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not taken")
+        return super().compose_node(parent, index)
 
 
 def write(rules: Rules) -> str:
@@ -144,6 +154,8 @@ def _texts(value: object, path: str) -> list[str]:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise _bad(path, "must be a list of texts (quote numbers, yes and no)")
+    if unsound := [number for number, text in enumerate(value) if not storable(text)]:
+        raise _bad(f"{path}[{unsound[0]}]", "holds a character that cannot be stored")
     return value
 
 
@@ -157,8 +169,8 @@ def _patterns(value: object, path: str) -> tuple[str, ...]:
         if len(pattern) > MAX_PATTERN:
             raise _bad(f"{path}[{number}]", f"longer than {MAX_PATTERN} characters")
         try:
-            re.compile(pattern)
-        except re.error as error:
+            compiled(pattern)
+        except re2.error as error:
             raise _bad(f"{path}[{number}]", f"not a regular expression: {error}") from error
     return tuple(found)
 

@@ -38,15 +38,15 @@ def stored_state() -> State:
 
 def simulate(rules: Rules, advance: Advance) -> dict[str, Any]:
     """What applying these rules would change, as a report."""
-    evidence = stored.everything()
+    evidence = stored.everything(rules)
     before = stored_state()
     if rules.reads_like(active_rules()):
         links = evidence.pure_links()
         advance("links", len(links))
     else:
         links = history.history(rules, advance).links()
-    result = pure.partition(links, [word for _, _, word in evidence.words], rules)
     known = {key for link in links for key in (link.a, link.b)}
+    result = pure.partition(links, stored.words_among(known), rules)
     anchor = {key: of for key, of in result.anchor.items() if key in known}
     after = State(anchor, result.shared)
     refused = {(one.a, one.b): one.reason for one in result.refused}
@@ -64,8 +64,7 @@ def report(before: State, after: State, evidence: Evidence) -> dict[str, Any]:
 def differences(rules: Rules, advance: Advance) -> dict[str, tuple[int, list[str]]]:
     """Stored identity against the events read anew: links, identifiers, customers, subjects."""
     told = history.history(rules, advance)
-    evidence = stored.everything()
-    result = pure.partition(told.links(), [word for _, _, word in evidence.words], rules)
+    result = pure.partition(told.links(), stored.words_among(told.seen.keys()), rules)
     refused = {(one.a, one.b): one.reason for one in result.refused}
     want_links = {
         (*pair, t.count, t.first_at, t.last_at, refused.get(pair, LINKED))

@@ -12,7 +12,7 @@ from django.db import connection
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
-from cdp.identity import ledger, stored
+from cdp.identity import arrays, ledger, stored
 from cdp.identity.ledger import Cause, Entry
 from cdp.identity.stored import Evidence
 from cdp.models import What
@@ -36,14 +36,16 @@ def public_id(key: Key) -> uuid.UUID:
 
 def evaluate(components: set[int], rules: Rules, cause: Cause) -> Applied:
     """Recompute the customers of locked components and write the differences."""
-    return _judge(stored.of_components(components), rules, cause)
+    return _judge(stored.of_components(components, rules), rules, cause)
 
 
 def evaluate_everything(rules: Rules, cause: Cause) -> Applied:
     """Recompute every customer; the caller keeps all others from changing identities meanwhile."""
+    stored.bring_back()
     gone = stored.without_evidence()
-    applied = _judge(stored.everything(), rules, cause)
-    return _let_go(gone, applied)
+    applied = _judge(stored.everything(rules), rules, cause)
+    _let_go(gone, applied, rules, cause)
+    return applied
 
 
 def _judge(evidence: Evidence, rules: Rules, cause: Cause) -> Applied:
@@ -135,7 +137,7 @@ def _ensure_customers(anchors: Iterable[int], keys: dict[int, Key]) -> None:
             INSERT INTO cdp_customer (id, public_id) SELECT * FROM unnest(%s::bigint[], %s::uuid[])
             ON CONFLICT (id) DO NOTHING
             """,
-            [ids, [public_id(keys[id_]) for id_ in ids]],
+            [arrays.ints(ids), arrays.texts(str(public_id(keys[id_])) for id_ in ids)],
         )
 
 
@@ -151,7 +153,12 @@ def _write(updates: list[tuple[int, int, int, bool]]) -> None:
                  AS t(id, customer, component, shared)
             WHERE i.id = t.id
             """,
-            [list(column) for column in zip(*updates, strict=True)],
+            [
+                arrays.ints(id_ for id_, _, _, _ in updates),
+                arrays.ints(customer for _, customer, _, _ in updates),
+                arrays.ints(component for _, _, component, _ in updates),
+                arrays.flags(shared for _, _, _, shared in updates),
+            ],
         )
 
 
@@ -165,22 +172,44 @@ def _write_verdicts(changed: list[tuple[int, int, str]]) -> None:
             FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS t(a, b, verdict)
             WHERE l.a_id = t.a AND l.b_id = t.b
             """,
-            [list(column) for column in zip(*sorted(changed), strict=True)],
+            [
+                arrays.ints(a for a, _, _ in changed),
+                arrays.ints(b for _, b, _ in changed),
+                arrays.texts(verdict for _, _, verdict in changed),
+            ],
         )
 
 
-def _let_go(gone: set[int], applied: Applied) -> Applied:
-    """Identifiers that no event names any more belong to nobody."""
+def _let_go(gone: set[int], applied: Applied, rules: Rules, cause: Cause) -> None:
+    """Identifiers that no event names any more belong to nobody; a customer id that was anchored
+    on one leads to where most of its people are now."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH old AS (SELECT id, customer_id FROM cdp_identifier WHERE id = ANY (%s))
-            UPDATE cdp_identifier i SET customer_id = NULL, component = i.id, shared = false
+            WITH old AS (
+                SELECT id, customer_id FROM cdp_identifier WHERE id = ANY (%s::bigint[]))
+            UPDATE cdp_identifier i
+            SET customer_id = NULL, component = i.id, shared = false, gone_at = now()
             FROM old WHERE old.id = i.id RETURNING i.id, old.customer_id
             """,
-            [sorted(gone)],
+            [arrays.ints(sorted(gone))],
         )
-        for id_, customer in cursor.fetchall():
-            applied.moved.add(id_)
-            applied.customers.add(customer)
-    return applied
+        left = cursor.fetchall()
+        cursor.execute(_SUCCESSORS, [arrays.ints(sorted(gone)), cause.reason])
+    for id_, customer in left:
+        applied.moved.add(id_)
+        applied.customers.add(customer)
+    ledger.write(
+        [Entry(What.GONE, id_, None, of) for id_, of in sorted(left)], cause, rules.version
+    )
+
+
+_SUCCESSORS = """
+    UPDATE cdp_customer c SET successor = t.new_customer
+    FROM (SELECT DISTINCT ON (old_customer) old_customer, new_customer
+          FROM (SELECT d.old_customer, d.new_customer, count(*) AS n FROM cdp_decision d
+                WHERE d.old_customer = ANY (%s::bigint[]) AND d.reason = %s
+                      AND d.what IN ('merged', 'split') GROUP BY 1, 2) AS moves
+          ORDER BY old_customer, n DESC, new_customer) AS t
+    WHERE c.id = t.old_customer
+"""

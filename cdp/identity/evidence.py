@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
-from typing import Any
 
 from django.db import connection
 
 from cdp.domain.identifiers import Key
+from cdp.domain.partition import EXPIRED, unjoined
+from cdp.domain.rules import Rules
+from cdp.identity import arrays
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,29 @@ def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:
             first[key] = min(first.get(key, item.at), item.at)
             last[key] = max(last.get(key, item.at), item.at)
     keys = sorted(first)
-    columns: list[Any] = [
-        [key.kind for key in keys], [key.value for key in keys],
-        [first[key] for key in keys], [last[key] for key in keys],
-    ]  # fmt: skip
+    names = [arrays.texts(key.kind for key in keys), arrays.texts(key.value for key in keys)]
+    ids = _ids(names)
+    missing = [key for key in keys if key not in ids]
+    if missing:
+        _insert(missing, first, last)
+        ids = _ids(names)
+    return ids
+
+
+def _ids(names: list[str]) -> dict[Key, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT i.kind, i.value, i.id FROM cdp_identifier i
+            JOIN unnest(%s::text[], %s::text[]) AS t(kind, value) USING (kind, value)
+            """,
+            names,
+        )
+        return {Key(kind, value): id_ for kind, value, id_ in cursor.fetchall()}
+
+
+def _insert(keys: list[Key], first: dict[Key, datetime], last: dict[Key, datetime]) -> None:
+    """Born in one order everywhere, so that two workers with the same keys do not deadlock."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -43,30 +64,16 @@ def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:
                 SELECT nextval(pg_get_serial_sequence('cdp_identifier', 'id')) AS n, t.*
                 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
                      AS t(kind, value, first_at, last_at)
-                WHERE NOT EXISTS (SELECT FROM cdp_identifier i
-                                  WHERE i.kind = t.kind AND i.value = t.value)
                 ORDER BY kind COLLATE "C", value COLLATE "C") AS born
             ON CONFLICT (kind, value) DO NOTHING
             """,
-            columns,
+            [
+                arrays.texts(key.kind for key in keys),
+                arrays.texts(key.value for key in keys),
+                arrays.moments(first[key] for key in keys),
+                arrays.moments(last[key] for key in keys),
+            ],
         )
-        cursor.execute(
-            """
-            SELECT i.kind, i.value, i.id FROM cdp_identifier i
-            JOIN unnest(%s::text[], %s::text[]) AS t(kind, value) USING (kind, value)
-            """,
-            columns[:2],
-        )
-        return {Key(kind, value): id_ for kind, value, id_ in cursor.fetchall()}
-
-
-def unresolved(ids: Iterable[int]) -> set[int]:
-    """Those that belong to no customer yet: just born, or left so by a worker that died."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM cdp_identifier WHERE id = ANY (%s) AND customer_id IS NULL", [list(ids)]
-        )
-        return {row[0] for row in cursor.fetchall()}
 
 
 Pairs = Mapping[tuple[int, int], list[Seen]]
@@ -84,38 +91,49 @@ def pairs_of(seen: list[Seen], ids: Mapping[Key, int]) -> Pairs:
 def known_pairs(pairs: Pairs) -> set[tuple[int, int]]:
     """Those already judged; one that had expired is seen anew and must be judged again."""
     ordered = sorted(pairs)
+    if not ordered:
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT l.a_id, l.b_id FROM cdp_link l
             JOIN unnest(%s::bigint[], %s::bigint[]) AS t(a, b) ON l.a_id = t.a AND l.b_id = t.b
-            WHERE l.verdict <> 'expired'
+            WHERE l.verdict NOT IN ('expired', '')
             """,
-            [[a for a, _ in ordered], [b for _, b in ordered]],
+            [arrays.ints(a for a, _ in ordered), arrays.ints(b for _, b in ordered)],
         )
         return set(cursor.fetchall())
 
 
-def write_links(pairs: Pairs) -> None:
-    """Add to the evidence. Where both ends are shared already nobody will judge: say so here."""
+def write_links(pairs: Pairs, shared: Mapping[int, Key], rules: Rules) -> None:
+    """Add to the evidence. Where both ends are ``shared`` already nobody will judge: do it here."""
+
+    def verdict(a: int, b: int) -> str:
+        if a not in shared or b not in shared:
+            return ""
+        one, two, last_at = shared[a], shared[b], max(item.at for item in pairs[a, b])
+        return unjoined(one, two, rules) if rules.live(one.kind, two.kind, last_at) else EXPIRED
+
     ordered = sorted(pairs)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO cdp_link AS old (a_id, b_id, count, first_at, last_at, verdict)
-            SELECT t.*, CASE WHEN a.shared AND b.shared THEN 'shared' ELSE '' END FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[],
-                                 %s::timestamptz[]) AS t(a, b, n, first_at, last_at)
-            JOIN cdp_identifier a ON a.id = t.a JOIN cdp_identifier b ON b.id = t.b
-            ORDER BY t.a, t.b
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[],
+                                 %s::timestamptz[], %s::text[])
+                     AS t(a, b, n, first_at, last_at, verdict) ORDER BY a, b
             ON CONFLICT (a_id, b_id) DO UPDATE SET count = old.count + EXCLUDED.count,
                 first_at = least(old.first_at, EXCLUDED.first_at),
-                last_at = greatest(old.last_at, EXCLUDED.last_at)
+                last_at = greatest(old.last_at, EXCLUDED.last_at),
+                verdict = CASE WHEN EXCLUDED.verdict IN ('', 'expired') THEN old.verdict
+                               ELSE EXCLUDED.verdict END
             """,
             [
-                [a for a, _ in ordered], [b for _, b in ordered],
-                [len(pairs[pair]) for pair in ordered],
-                [min(item.at for item in pairs[pair]) for pair in ordered],
-                [max(item.at for item in pairs[pair]) for pair in ordered],
+                arrays.ints(a for a, _ in ordered), arrays.ints(b for _, b in ordered),
+                arrays.ints(len(pairs[pair]) for pair in ordered),
+                arrays.moments(min(item.at for item in pairs[pair]) for pair in ordered),
+                arrays.moments(max(item.at for item in pairs[pair]) for pair in ordered),
+                arrays.texts(verdict(*pair) for pair in ordered),
             ],
         )  # fmt: skip
 
@@ -145,6 +163,10 @@ def touch_identifiers(seen: list[Seen], ids: Mapping[Key, int]) -> set[int]:
                 last_seen_at = greatest(i.last_seen_at, c.last_at)
             FROM changed c WHERE c.id = i.id RETURNING i.id, c.older
             """,
-            [ordered, [first[i] for i in ordered], [last[i] for i in ordered]],
+            [
+                arrays.ints(ordered),
+                arrays.moments(first[i] for i in ordered),
+                arrays.moments(last[i] for i in ordered),
+            ],
         )
         return {id_ for id_, older in cursor.fetchall() if older}

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from cdp.identity import arrays
 from cdp.models import What
+
+LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,12 @@ class Entry(NamedTuple):
 
 def write(entries: Iterable[Entry], cause: Cause, rules_version: str) -> None:
     """Append to the ledger; an entry without a reason of its own takes the cause's."""
-    rows = [entry._replace(reason=(entry.reason or cause.reason)[:500]) for entry in entries]
+    rows = [
+        entry
+        if entry.reason and len(entry.reason) <= LONGEST
+        else entry._replace(reason=(entry.reason or cause.reason)[:LONGEST])
+        for entry in entries
+    ]
     if not rows:
         return
     with connection.cursor() as cursor:
@@ -45,5 +53,15 @@ def write(entries: Iterable[Entry], cause: Cause, rules_version: str) -> None:
             SELECT t.*, %s, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
                                            %s::bigint[], %s::bigint[], %s::text[]) AS t
             """,
-            [rules_version, cause.actor, *(list(column) for column in zip(*rows, strict=True))],
+            [
+                rules_version,
+                cause.actor,
+                arrays.texts(row.what.value for row in rows),
+                arrays.ints(row.a for row in rows),
+                arrays.ints(row.b for row in rows),
+                arrays.ints(row.old_customer for row in rows),
+                arrays.ints(row.new_customer for row in rows),
+                arrays.ints(row.event for row in rows),
+                arrays.texts(row.reason for row in rows),
+            ],
         )

@@ -7,8 +7,11 @@ Plain SQL with arrays: a batch names thousands of rows, one bound value each is 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from django.db import connection
+
+from cdp.identity import arrays
 
 RULES_LOCK = 7_301_003
 
@@ -28,12 +31,37 @@ def change_rules_alone() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RULES_LOCK])
 
 
-def lock_identifiers(identifiers: Iterable[int]) -> None:
+class Held(NamedTuple):
+    """Locked identifiers: those that belong to nobody yet, and those that are shared."""
+
+    unresolved: set[int]
+    shared: set[int]
+
+
+def lock_identifiers(identifiers: Iterable[int]) -> Held:
     """Hold still the identifiers of a batch: whose they are, and whether they are shared.
 
     Without it, an event could hang on an identifier that another worker is just turning shared.
     """
-    _lock("cdp_identifier", identifiers)
+    held = Held(set(), set())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, customer_id IS NULL, shared, gone_at IS NOT NULL FROM cdp_identifier
+            WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+            """,
+            [arrays.ints(sorted(set(identifiers)))],
+        )
+        rows = cursor.fetchall()
+        if back := [id_ for id_, _, _, gone in rows if gone]:
+            cursor.execute(
+                "UPDATE cdp_identifier SET gone_at = NULL WHERE id = ANY (%s::bigint[])",
+                [arrays.ints(back)],
+            )
+        for id_, unresolved, shared, _ in rows:
+            held.unresolved.update([id_] if unresolved else ())
+            held.shared.update([id_] if shared else ())
+    return held
 
 
 def lock_components(identifiers: Iterable[int]) -> set[int]:
@@ -45,7 +73,9 @@ def lock_components(identifiers: Iterable[int]) -> set[int]:
     ids = sorted(set(identifiers))
     held: set[int] = set()
     while True:
-        wanted = _column("SELECT DISTINCT component FROM cdp_identifier WHERE id = ANY (%s)", ids)
+        wanted = _column(
+            "SELECT DISTINCT component FROM cdp_identifier WHERE id = ANY (%s::bigint[])", ids
+        )
         if wanted <= held:
             return wanted
         _lock("cdp_identifier", wanted - held)
@@ -59,7 +89,7 @@ def lock_customers(identifiers: Iterable[int], also: Iterable[int] = ()) -> set[
     extra = set(also)
     query = """
         SELECT DISTINCT customer_id FROM cdp_identifier
-        WHERE id = ANY (%s) AND customer_id IS NOT NULL
+        WHERE id = ANY (%s::bigint[]) AND customer_id IS NOT NULL
     """
     while True:
         wanted = _column(query, ids) | extra
@@ -71,7 +101,7 @@ def lock_customers(identifiers: Iterable[int], also: Iterable[int] = ()) -> set[
 
 def _lock(table: str, ids: Iterable[int]) -> None:
     _column(
-        f"SELECT id FROM {table} WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",
+        f"SELECT id FROM {table} WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
         sorted(set(ids)),
     )
 
@@ -80,5 +110,5 @@ def _column(query: str, ids: list[int]) -> set[int]:
     if not ids:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(query, [ids])
+        cursor.execute(query, [arrays.ints(ids)])
         return {row[0] for row in cursor.fetchall()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ from django.db import connection
 
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
+from cdp.domain.rules import Rules
+from cdp.identity import arrays
 from cdp.models import Verdict
 
 
@@ -51,37 +53,75 @@ class Evidence:
 
 
 _COLUMNS = "id, kind, value, component, customer_id, shared, first_seen_at FROM cdp_identifier"
-_LINKS = "SELECT a_id, b_id, first_at, last_at, weight, verdict FROM cdp_link"
+# Reading a moment costs more than all the rest of a row: only where links can expire.
+_LINKS = "SELECT a_id, b_id, {last_at}, weight, verdict FROM cdp_link"
 _WORDS = "SELECT a_id, b_id, verdict FROM cdp_assertion WHERE retracted_at IS NULL"
 # An identifier that rules keep out of every event has no evidence any more.
 _SEEN = "id IN (SELECT DISTINCT unnest(identifiers) FROM cdp_event)"
 
 
-def of_components(components: set[int]) -> Evidence:
+def of_components(components: set[int], rules: Rules) -> Evidence:
     """The evidence of whole components; links of identifiers known as shared are left out."""
-    rows = _identifiers("component = ANY (%s)", [sorted(components)])
-    live = [id_ for id_, row in rows.items() if not row.shared]
-    links = _all(
-        f"{_LINKS} WHERE a_id = ANY (%s) UNION {_LINKS} WHERE b_id = ANY (%s)", [live, live]
+    rows = _identifiers(
+        "component = ANY (%s::bigint[]) AND gone_at IS NULL", [arrays.ints(sorted(components))]
     )
-    words = _all(f"{_WORDS} AND (a_id = ANY (%s) OR b_id = ANY (%s))", [list(rows), list(rows)])
+    live = arrays.ints(id_ for id_, row in rows.items() if not row.shared)
+    all_ = arrays.ints(rows)
+    query = _links(rules)
+    links = _all(
+        f"{query} WHERE a_id = ANY (%s::bigint[]) UNION {query} WHERE b_id = ANY (%s::bigint[])",
+        [live, live],
+    )
+    words = _all(
+        f"{_WORDS} AND (a_id = ANY (%s::bigint[]) OR b_id = ANY (%s::bigint[]))", [all_, all_]
+    )
     outside = {id_ for row in [*links, *words] for id_ in row[:2]} - set(rows)
-    everyone = rows | _identifiers("id = ANY (%s)", [sorted(outside)])
+    everyone = rows | _identifiers("id = ANY (%s::bigint[])", [arrays.ints(sorted(outside))])
     shared = frozenset(row.key for row in everyone.values() if row.shared)
     return _evidence(rows, everyone, links, words, shared)
 
 
-def everything() -> Evidence:
+def everything(rules: Rules) -> Evidence:
     """All evidence, with nothing taken for shared beforehand."""
     rows = _identifiers(_SEEN, [])
-    links = [row for row in _all(_LINKS, []) if row[0] in rows and row[1] in rows]
+    links = [row for row in _all(_links(rules), []) if row[0] in rows and row[1] in rows]
     return _evidence(rows, rows, links, _all(_WORDS, []), frozenset())
+
+
+def words_among(known: Collection[Key]) -> list[pure.Assertion]:
+    """Live assertions of which both ends are known."""
+    found = _all(
+        """
+        SELECT a.kind, a.value, b.kind, b.value, w.verdict FROM cdp_assertion w
+        JOIN cdp_identifier a ON a.id = w.a_id JOIN cdp_identifier b ON b.id = w.b_id
+        WHERE w.retracted_at IS NULL
+        """,
+        [],
+    )
+    words = [
+        pure.Assertion(Key(ak, av), Key(bk, bv), must=verdict == Verdict.MUST_LINK)
+        for ak, av, bk, bv, verdict in found
+    ]
+    return [word for word in words if word.a in known and word.b in known]
+
+
+def bring_back() -> None:
+    """Identifiers that events name again are no longer gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE cdp_identifier SET gone_at = NULL WHERE gone_at IS NOT NULL AND {_SEEN}"
+        )
 
 
 def without_evidence() -> set[int]:
     """Identifiers in no event that still belong to a customer."""
     found = _all(f"SELECT id FROM cdp_identifier WHERE customer_id IS NOT NULL AND NOT {_SEEN}", [])
     return {row[0] for row in found}
+
+
+def _links(rules: Rules) -> str:
+    expiring = any(kind.expires_after_days for kind in rules.kinds.values())
+    return _LINKS.format(last_at="last_at" if expiring else "NULL::timestamptz")
 
 
 def _evidence(
@@ -92,12 +132,18 @@ def _evidence(
     known_shared: frozenset[Key],
 ) -> Evidence:
     keys = {id_: row.key for id_, row in everyone.items()}
+
+    def link(a: int, b: int, last_at: datetime | None, weight: float) -> pure.Link:
+        # When a pair was first seen says nothing that its identifiers' own moments do not.
+        first_at = max(everyone[a].first_seen_at, everyone[b].first_seen_at)
+        return pure.Link(keys[a], keys[b], first_at, weight, last_at)
+
     return Evidence(
         rows,
         keys,
         [
-            Found(a, b, pure.Link(keys[a], keys[b], first, weight, last), verdict)
-            for a, b, first, last, weight, verdict in links
+            Found(a, b, link(a, b, last_at, weight), verdict)
+            for a, b, last_at, weight, verdict in links
         ],
         [
             (a, b, pure.Assertion(keys[a], keys[b], must=verdict == Verdict.MUST_LINK))

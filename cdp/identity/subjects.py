@@ -8,6 +8,7 @@ from django.db import connection
 
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
+from cdp.identity import arrays
 from cdp.identity.evidence import Seen
 
 
@@ -66,33 +67,37 @@ def _rehang(where: str, ids: set[int], rules: Rules) -> list[Rehung]:
             WHERE e.id = s.event AND old.id = e.id AND e.subject_id IS DISTINCT FROM s.subject
             RETURNING e.id, old.subject_id, s.subject
             """,
-            [_ranked(rules), sorted(ids)],
+            [_ranked(rules), arrays.ints(sorted(ids))],
         )
         return [Rehung(*row) for row in cursor.fetchall()]
 
 
-def attach(seen: list[Seen], ids: dict[Key, int], rules: Rules) -> set[int]:
-    """Write each event's identifiers and subject; returns the subjects."""
-    arrays = ["{" + ",".join(str(ids[key]) for key in item.keys) + "}" for item in seen]
-    events = [item.event for item in seen]
+def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules) -> None:
+    """Write each event's identifiers and subject. ``shared``: those of ``ids`` that are, now that
+    the batch is judged.
+
+    The same choice as ``_SUBJECT`` makes in SQL, made here because the identifiers are at hand.
+    """
+
+    def order(key: Key) -> tuple[bool, int, str]:
+        return ids[key] in shared, rules.rank[key.kind], key.value
+
+    strongest = [min(item.keys, key=order, default=None) for item in seen]
+    subjects = [None if key is None else ids[key] for key in strongest]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH given AS (SELECT id, ids::bigint[] AS ids FROM unnest(%s::bigint[], %s::text[])
-                                  AS t(id, ids)),
-            subject AS (
-                SELECT DISTINCT ON (g.id) g.id AS event, i.id AS subject
-                FROM given g JOIN cdp_identifier i ON i.id = ANY (g.ids)
-                JOIN unnest(%s::text[]) WITH ORDINALITY AS k(kind, rank) ON k.kind = i.kind
-                ORDER BY g.id, i.shared, k.rank, i.value COLLATE "C")
             UPDATE cdp_event e
-            SET identifiers = g.ids, resolved_at = now(), subject_id = s.subject
-            FROM given g LEFT JOIN subject s ON s.event = g.id WHERE e.id = g.id
-            RETURNING e.subject_id
+            SET identifiers = t.ids::bigint[], resolved_at = now(), subject_id = t.subject
+            FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS t(id, ids, subject)
+            WHERE e.id = t.id
             """,
-            [events, arrays, _ranked(rules)],
+            [
+                arrays.ints(item.event for item in seen),
+                arrays.texts(arrays.ints(ids[key] for key in item.keys) for item in seen),
+                arrays.ints(subjects),
+            ],
         )
-        return {row[0] for row in cursor.fetchall() if row[0] is not None}
 
 
 def _ranked(rules: Rules) -> list[str]:

@@ -10,11 +10,13 @@ class Customer(models.Model):
     """A stable id. The primary key is that of the identifier it is anchored on.
 
     A row is never deleted by a merge: an absorbed customer's anchor belongs to its survivor, and
-    following it (``anchor.customer``) is the redirect. A split gives the id back.
+    following it (``anchor.customer``) is the redirect. A split gives the id back. Where rules took
+    the anchor out of every event, ``successor`` leads to where most of its people went.
     """
 
     id = models.BigIntegerField(primary_key=True)
     public_id = models.UUIDField(unique=True)
+    successor = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -37,6 +39,9 @@ class Identifier(models.Model):
     shared = models.BooleanField(db_default=False)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(
+        null=True, help_text="since when no event names it any more, under the rules that hold"
+    )
 
     class Meta:
         constraints = [
@@ -116,6 +121,7 @@ class What(models.TextChoices):
     SPLIT = "split"
     ASSERTED = "asserted"
     RETRACTED = "retracted"
+    GONE = "gone"
     RULES = "rules"
 
 
@@ -140,7 +146,12 @@ class Decision(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["old_customer"], name="decision_old_customer")]
+        indexes = [
+            models.Index(fields=["old_customer"], name="decision_old_customer"),
+            models.Index(
+                fields=["reason"], condition=~models.Q(reason="event"), name="decision_reason"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.what} {self.reason}"

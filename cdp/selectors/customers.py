@@ -80,10 +80,16 @@ def by_identifiers(keys: Sequence[Key]) -> dict[Key, Found]:
 def by_public_id(public_id: uuid.UUID) -> Customer | None:
     """The customer of an id, following the redirect of an absorbed one to its survivor."""
     row = Customer.objects.filter(public_id=public_id).first()
-    if row is None:
-        return None
-    anchor = Identifier.objects.select_related("customer").filter(id=row.id).first()
-    return anchor.customer if anchor and anchor.customer else row
+    passed: set[int] = set()
+    while row is not None and row.id not in passed:
+        passed.add(row.id)
+        anchor = Identifier.objects.select_related("customer").filter(id=row.id).first()
+        if anchor is not None and anchor.customer is not None:
+            return anchor.customer
+        if row.successor is None:
+            return row
+        row = Customer.objects.filter(id=row.successor).first()
+    return row
 
 
 def identifiers_of(customers: Iterable[int]) -> dict[int, list[Identifier]]:

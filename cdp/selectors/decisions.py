@@ -36,9 +36,13 @@ class Rehearsal:
 
 def decisions_of(customer: int, first: int) -> list[Decision]:
     """The latest decisions on the identifiers of a customer, and on those that left it."""
-    mine = Q(a__customer_id=customer) | Q(b__customer_id=customer) | Q(old_customer=customer)
-    rows = Decision.objects.filter(mine).select_related("a", "b")
-    return list(rows.order_by("-id")[:first])
+    members = list(Identifier.objects.filter(customer_id=customer).values_list("id", flat=True))
+    found: dict[int, Decision] = {}
+    # One query an index; a single one with OR would read the whole ledger.
+    for mine in (Q(a_id__in=members), Q(b_id__in=members), Q(old_customer=customer)):
+        rows = Decision.objects.filter(mine).select_related("a", "b").order_by("-id")
+        found |= {row.pk: row for row in rows[:first]}
+    return [found[pk] for pk in sorted(found, reverse=True)[:first]]
 
 
 def rehearsal(word: Assertion) -> Rehearsal:
@@ -67,13 +71,20 @@ def _moves(rows: list[Decision]) -> list[Move]:
 
 
 def _surprises(made: str) -> list[str]:
-    """Those that the assertion had moved and that the retraction did not bring back."""
-    before: dict[int, int | None] = {}
-    for row in Decision.objects.filter(reason=made, what__in=MOVES).order_by("id"):
-        before.setdefault(row.a_id or 0, row.old_customer)
-    now = Identifier.objects.filter(id__in=before).select_related("customer").order_by("id")
-    return [
-        f"{row} does not return to its customer of then: later evidence holds it with {row.customer}"
-        for row in now
-        if row.customer_id != before[row.pk]
-    ]
+    """What the assertion had moved and the retraction does not undo: judged by who is together
+    with whom (customer ids may have changed hands meanwhile)."""
+    rows = Decision.objects.filter(reason=made, what__in=MOVES).select_related("a").order_by("id")
+    ends = {i or 0 for row in rows for i in (row.a_id, row.old_customer, row.new_customer)}
+    now = dict(Identifier.objects.filter(id__in=ends).values_list("id", "customer_id"))
+    found: list[str] = []
+    for row in rows:
+        here = now.get(row.a_id or 0)
+        if row.what == What.MERGED and here == now.get(row.new_customer or 0):
+            found.append(
+                f"{row.a} stays with whom it was merged: what was seen or said since joins them"
+            )
+        elif here != now.get(row.old_customer or 0):
+            found.append(
+                f"{row.a} does not return to whom it was with: later evidence keeps them apart"
+            )
+    return list(dict.fromkeys(found))

@@ -123,13 +123,18 @@ def _word(a: int, b: int) -> Assertion | None:
 
 
 def _between(start: int, end: int) -> list[Step]:
-    """The shortest way along all links, refused ones too, a ring at a time and not for ever."""
+    """The shortest way along all links, refused ones and people's words too, a ring at a time and
+    not for ever."""
     came: dict[int, Link | Assertion | None] = {start: None}
     ring = {start}
     while ring and end not in came and len(came) < WIDEST:
         near = Link.objects.filter(Q(a_id__in=ring) | Q(b_id__in=ring)).order_by("a_id", "b_id")
+        words = Assertion.objects.filter(
+            Q(a_id__in=ring) | Q(b_id__in=ring), retracted_at=None, verdict=Verdict.MUST_LINK
+        ).order_by("a_id", "b_id")
         after: set[int] = set()
-        for link in near[:WIDEST]:
+        ties: list[Link | Assertion] = [*words[:WIDEST], *near[:WIDEST]]
+        for link in ties:
             for here, other in ((link.a_id, link.b_id), (link.b_id, link.a_id)):
                 if here in ring and other not in came:
                     came[other] = link

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
+from cdp.domain.rules import Rules
 from cdp.errors import CDPError
 from cdp.identity import ledger, stored
 from cdp.identity.evaluate import Applied, evaluate
@@ -56,7 +57,7 @@ def assert_links(
     for word in made:
         word.together = first.pk
     Assertion.objects.bulk_update(made, ["together"])
-    _refuse_contradictions(components)
+    _refuse_contradictions(components, rules)
     cause = Cause(actor, f"assertion {first.pk}")
     ledger.write(_entries(What.ASSERTED, made, reason), cause, rules.version)
     applied = evaluate(components, rules, cause)
@@ -127,9 +128,9 @@ def _refuse_known(pairs: list[tuple[int, int]]) -> None:
             )
 
 
-def _refuse_contradictions(components: set[int]) -> None:
+def _refuse_contradictions(components: set[int], rules: Rules) -> None:
     """Words that cannot all be kept: said before anything is decided by them."""
-    evidence = stored.of_components(components)
+    evidence = stored.of_components(components, rules)
     clash = pure.contradiction([word for _, _, word in evidence.words])
     if clash is not None:
         a, b = clash.a, clash.b

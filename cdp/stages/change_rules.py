@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from cdp.domain.rules import Rules
 from cdp.domain.rules_file import to_document, to_rules
+from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.identity import comparison, history, ledger, stored
 from cdp.identity.evaluate import Applied, evaluate_everything
@@ -42,7 +43,7 @@ def draft_rules(document: Mapping[str, Any], actor: str, reason: str) -> RuleSet
     Raises:
         CDPError: ``bad_rules`` naming the field; ``missing_reason``.
     """
-    if not reason.strip():
+    if not reason.strip() or not storable(reason):
         raise CDPError("missing_reason", "say why the rules change", field="reason")
     rules = to_rules(document)
     return RuleSet.objects.create(document=to_document(rules), actor=actor, reason=reason.strip())
@@ -105,6 +106,11 @@ def apply_rules(number: int, actor: str, advance: Advance) -> Reevaluated:
     if row.simulation is None:
         raise _not_simulated(number)
     before = active_rules()
+    if before.as_of is not None and row.as_of is not None and row.as_of < before.as_of:
+        raise CDPError(
+            "not_simulated", f"simulate rule set {number} again: links have expired since",
+            field="rules",
+        )  # fmt: skip
     RuleSet.objects.filter(status=RuleSetStatus.ACTIVE).update(status=RuleSetStatus.RETIRED)
     row.status, row.applied_at, row.applied_by = RuleSetStatus.ACTIVE, timezone.now(), actor
     row.save(update_fields=["status", "applied_at", "applied_by"])
@@ -140,6 +146,21 @@ def identity_differences(advance: Advance) -> dict[str, tuple[int, list[str]]]:
     return comparison.differences(active_rules(), advance)
 
 
+def _locked(number: int) -> RuleSet | None:
+    """
+    Raises:
+        CDPError: ``busy`` (retryable) while somebody simulates or applies it.
+    """
+    rows = RuleSet.objects.select_for_update(nowait=True, no_key=True)
+    try:
+        with transaction.atomic():
+            return rows.filter(pk=number).first()
+    except OperationalError as error:
+        raise CDPError(
+            "busy", f"somebody is at work on rule set {number}", retryable=True
+        ) from error
+
+
 def _not_simulated(number: int) -> CDPError:
     return CDPError(
         "not_simulated", f"simulate rule set {number} first: see what it changes", field="rules"
@@ -147,7 +168,7 @@ def _not_simulated(number: int) -> CDPError:
 
 
 def _draft(number: int) -> RuleSet:
-    row = RuleSet.objects.select_for_update(no_key=True).filter(pk=number).first()
+    row = _locked(number)
     if row is None:
         raise CDPError("no_such_rules", f"there is no rule set {number}", field="rules")
     if row.status != RuleSetStatus.DRAFT:
@@ -165,7 +186,7 @@ def _reevaluate(rules: Rules, cause: Cause, advance: Advance, *, reread: bool) -
     rehung = rehang_all(rules)
     after = comparison.stored_state()
     advance("customers", len(set(after.anchor.values())))
-    report = comparison.report(before, after, stored.everything())
+    report = comparison.report(before, after, stored.everything(rules))
     return Reevaluated(applied, rehung, report)
 
 

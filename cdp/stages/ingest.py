@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from django.db import connection, transaction
 
 from cdp import outbox
-from cdp.domain.events import BadEvent, Envelope, ParsedEvent, parse
+from cdp.domain.events import BadEvent, Envelope, ParsedEvent, keys_of, parse
 from cdp.domain.identifiers import Key
+from cdp.domain.rules import Rules
 from cdp.models import QuarantinedEvent, ReceiptStatus, Source, Suppression, Topic
 from cdp.selectors.rules import active_rules
 
 FOLLOW_UP_EVENTS = 500
+PLAIN_RULES = Rules(version="plain", blocked=frozenset(), patterns=())
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def ingest(source: Source, messages: Sequence[object], envelope: Envelope) -> li
     envelope = replace(envelope, rules=active_rules())
     parsed = [parse(message, envelope) for message in messages]
     with transaction.atomic():
-        suppressed = _suppressed(parsed)
+        suppressed = _suppressed(parsed, envelope)
         outcomes: dict[int, Outcome] = {}
         fresh: dict[str, ParsedEvent] = {}
         for index, item in enumerate(parsed):
@@ -46,7 +48,7 @@ def ingest(source: Source, messages: Sequence[object], envelope: Envelope) -> li
                 outcomes[index] = _refusal(item)
             elif item.message_id in fresh:
                 outcomes[index] = Outcome(item.message_id, ReceiptStatus.DUPLICATE)
-            elif suppressed & set(item.keys):
+            elif index in suppressed:
                 outcomes[index] = Outcome(item.message_id, ReceiptStatus.SUPPRESSED, "suppressed")
             else:
                 fresh[item.message_id] = item
@@ -69,10 +71,23 @@ def _refusal(bad: BadEvent) -> Outcome:
     return Outcome(bad.message_id, ReceiptStatus.QUARANTINED, bad.reason, bad.field, bad.detail)
 
 
-def _suppressed(parsed: Sequence[ParsedEvent | BadEvent]) -> set[Key]:
-    keys = {key for item in parsed if isinstance(item, ParsedEvent) for key in item.keys}
-    rows = Suppression.objects.filter(value__in={key.value for key in keys})
-    return {Key(*row) for row in rows.values_list("kind", "value")} & keys
+def _suppressed(parsed: Sequence[ParsedEvent | BadEvent], envelope: Envelope) -> set[int]:
+    """The places of events that name somebody who is not to be recorded.
+
+    Read plainly as well, whatever the rules that hold: they may change what links, never whom the
+    shop promised to leave alone.
+    """
+    if not Suppression.objects.exists():
+        return set()
+    named: dict[int, set[Key]] = {}
+    for index, item in enumerate(parsed):
+        if isinstance(item, ParsedEvent):
+            plain, _ = keys_of(item.payload, envelope.channel, envelope.region, PLAIN_RULES)
+            named[index] = {*item.keys, *plain}
+    values = {key.value for keys in named.values() for key in keys}
+    rows = Suppression.objects.filter(value__in=values)
+    found = {Key(*row) for row in rows.values_list("kind", "value")}
+    return {index for index, keys in named.items() if keys & found}
 
 
 def _insert_events(source: Source, events: list[ParsedEvent], envelope: Envelope) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -37,11 +38,27 @@ _COUNTERS = """
     ON CONFLICT (identifier_id, channel, verb) DO UPDATE SET events = old.events + EXCLUDED.events,
         quantity = old.quantity + EXCLUDED.quantity, amount = old.amount + EXCLUDED.amount
 """
+_TELLING = """
+    SELECT id, subject_id, acts, words FROM (
+        SELECT e.id, e.subject_id, e.verb <> '' AS acts,
+               e.parsed->'traits' <> '{}'::jsonb AS words
+        FROM cdp_event e WHERE e.id = ANY (%s::bigint[])) AS said
+    WHERE acts OR words ORDER BY id
+"""
 _BY_EVENT = "e.id = ANY (%s::bigint[])"
 _BY_SUBJECT = "e.subject_id = ANY (%s::bigint[])"
 
 
-def observe(events: list[int], recount: Iterable[int] = ()) -> None:
+class Observed(NamedTuple):
+    """Events that did something to a product, those that said something of a person, and the
+    identifiers that either hang on."""
+
+    acts: list[int]
+    words: list[int]
+    subjects: set[int]
+
+
+def observe(events: list[int], recount: Iterable[int] = ()) -> Observed:
     """Take in newly resolved events; ``recount`` identifiers are counted from all their events.
 
     The winner of a trait is the latest by (occurred_at, message id, source): a maximum, so that the order
@@ -49,7 +66,9 @@ def observe(events: list[int], recount: Iterable[int] = ()) -> None:
     """
     anew = sorted(set(recount))
     with connection.cursor() as cursor:
-        cursor.execute(_INTERACTIONS, [events])
+        found = _found(cursor, events)
+        if found.acts:
+            cursor.execute(_INTERACTIONS, [found.acts])
         if anew:
             cursor.execute(
                 "DELETE FROM cdp_traitobservation WHERE identifier_id = ANY (%s)", [anew]
@@ -58,5 +77,20 @@ def observe(events: list[int], recount: Iterable[int] = ()) -> None:
             cursor.execute(_TRAITS.format(where=_BY_SUBJECT), [anew])
             cursor.execute(_COUNTERS.format(where=_BY_SUBJECT), [anew])
         where = f"{_BY_EVENT} AND NOT e.subject_id = ANY (%s::bigint[])"
-        cursor.execute(_TRAITS.format(where=where), [events, anew])
-        cursor.execute(_COUNTERS.format(where=where), [events, anew])
+        if found.words:
+            cursor.execute(_TRAITS.format(where=where), [found.words, anew])
+        if found.acts:
+            cursor.execute(_COUNTERS.format(where=where), [found.acts, anew])
+    return found
+
+
+def _found(cursor: Any, events: list[int]) -> Observed:
+    if not events:
+        return Observed([], [], set())
+    cursor.execute(_TELLING, [events])
+    rows = cursor.fetchall()
+    return Observed(
+        [id_ for id_, _, acts, _ in rows if acts],
+        [id_ for id_, _, _, words in rows if words],
+        {subject for _, subject, _, _ in rows if subject is not None},
+    )

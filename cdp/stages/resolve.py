@@ -15,7 +15,6 @@ from cdp.identity.evidence import (
     known_pairs,
     pairs_of,
     touch_identifiers,
-    unresolved,
     upsert_identifiers,
     write_links,
 )
@@ -31,7 +30,7 @@ class Resolution:
     """What a batch changed: for the stages that follow."""
 
     events: list[int] = field(default_factory=list)
-    subjects: set[int] = field(default_factory=set)
+    flipped: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)
     customers: set[int] = field(default_factory=set)
     rehung: list[Rehung] = field(default_factory=list)
@@ -49,19 +48,22 @@ def resolve(event_ids: list[int]) -> Resolution:
     if not seen:
         return Resolution()
     ids = upsert_identifiers(seen)
-    lock_identifiers(ids.values())
+    held = lock_identifiers(ids.values())
     pairs = pairs_of(seen, ids)
     new = set(pairs) - known_pairs(pairs)
     older = touch_identifiers(seen, ids)
-    touched = {id_ for pair in new for id_ in pair} | older | unresolved(ids.values())
+    touched = {id_ for pair in new for id_ in pair} | older | held.unresolved
     resolution = Resolution(events=[item.event for item in seen])
     components = lock_components(touched) if touched else set()
     if pairs:
-        write_links(pairs)
+        named = {id_: key for key, id_ in ids.items()}
+        write_links(pairs, {id_: named[id_] for id_ in held.shared}, rules)
     if components:
         cause = Cause(events={pair: pairs[pair][0].event for pair in new})
         applied = evaluate(components, rules, cause)
         resolution.moved, resolution.customers = applied.moved, applied.customers
+        resolution.flipped = applied.flipped
+        held.shared.symmetric_difference_update(applied.flipped & set(ids.values()))
         if applied.flipped:
             resolution.rehung = rehang_naming(applied.flipped, rules)
             resolution.recount = {
@@ -69,21 +71,22 @@ def resolve(event_ids: list[int]) -> Resolution:
             }
             # Counted anew from their events: nobody may add to them meanwhile.
             lock_identifiers(resolution.recount)
-    resolution.subjects = attach(seen, ids, rules)
+    attach(seen, ids, held.shared, rules)
     return resolution
 
 
 def _read(event_ids: list[int], rules: Rules) -> list[Seen]:
     """The identifiers of each event; read again where other rules held when it was accepted."""
     rows = Event.objects.filter(id__in=event_ids, resolved_at=None).order_by("id")
-    found = list(rows.values_list("id", "parsed", "occurred_at"))
-    stale = [id_ for id_, parsed, _ in found if parsed.get("rules") != rules.version]
+    wanted = ("id", "occurred_at", "parsed__rules", "parsed__keys")
+    found = list(rows.values_list(*wanted))
+    stale = [id_ for id_, _, version, _ in found if version != rules.version]
     if stale:
         _read_again(stale, rules)
-        found = list(rows.values_list("id", "parsed", "occurred_at"))
+        found = list(rows.values_list(*wanted))
     return [
-        Seen(id_, tuple(sorted({Key(*key) for key in parsed["keys"]})), at)
-        for id_, parsed, at in found
+        Seen(id_, tuple(sorted({Key(kind, value) for kind, value in keys})), at)
+        for id_, at, _, keys in found
     ]
 
 

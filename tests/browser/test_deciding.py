@@ -122,6 +122,8 @@ def test_changed_rules_are_simulated_looked_at_and_applied(
     wait_text(browser, "cookie:ck-b – user_id:alice: shop_owned")
     browser.save_screenshot(str(pictures / "rules.png"))
     browser.find_element(By.LINK_TEXT, "Apply").click()
+    wait_text(browser, "judges all history by it")
+    press(browser, "do")
     wait_text(browser, f"a worker will apply rules {row.pk}")
     pipeline.process_rules()
     browser.refresh()

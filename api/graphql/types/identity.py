@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from strawberry.scalars import JSON
+from strawberry.types import Info
 
+from api.graphql.context import context_of
 from api.graphql.types.customer import Identifier
 from cdp.domain.rules_file import write
 from cdp.models import RuleSet as RuleSetRow
-from cdp.models import RuleSetStatus
+from cdp.models import RuleSetStatus, Scope
 from cdp.selectors.explain import LINKED, Explanation, Step, told
 from cdp.selectors.rules import rules_of
 
@@ -67,14 +70,22 @@ class RuleSet:
     doing: str | None = strawberry.field(description="what a worker was asked to do with it")
     error: str | None
     rules: str = strawberry.field(description="the rules as YAML")
-    simulation: JSON | None = strawberry.field(description="what applying it would change")
-    outcome: JSON | None = strawberry.field(description="what applying it changed")
+    row: strawberry.Private[RuleSetRow]
+
+    @strawberry.field(description="what applying it would change; names people: identity:read")
+    def simulation(self, info: Info[Any, Any]) -> JSON | None:
+        context_of(info).caller.require(Scope.IDENTITY_READ)
+        return self.row.simulation
+
+    @strawberry.field(description="what applying it changed; names people: identity:read")
+    def outcome(self, info: Info[Any, Any]) -> JSON | None:
+        context_of(info).caller.require(Scope.IDENTITY_READ)
+        return self.row.outcome
 
     @classmethod
     def of(cls, row: RuleSetRow) -> RuleSet:
         return cls(
             number=row.pk, status=RuleSetStatus(row.status), reason=row.reason, actor=row.actor,
             created_at=row.created_at, applied_at=row.applied_at, doing=row.doing or None,
-            error=row.error or None, rules=write(rules_of(row)), simulation=row.simulation,
-            outcome=row.outcome,
+            error=row.error or None, rules=write(rules_of(row)), row=row,
         )  # fmt: skip

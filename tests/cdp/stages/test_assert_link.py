@@ -176,7 +176,7 @@ def test_an_undo_that_cannot_be_exact_says_so(home: None, web: Source, send: Sen
     found = pipeline.rehearse(lambda: pipeline.retract_assertion(word.pk, "ops", "x"))
     assert found.moves == []
     assert found.surprises == [
-        f"user_id:dana does not return to its customer of then: later evidence holds it with {ids['cookie:ck']}"
+        "user_id:dana stays with whom it was merged: what was seen or said since joins them"
     ]
 
 
