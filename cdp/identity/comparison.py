@@ -11,7 +11,7 @@ from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
 from cdp.domain.identity_diff import Diff, Regrouped, State, diff, walk
 from cdp.domain.rules import Rules
-from cdp.identity import history, stored
+from cdp.identity import history, logins, stored
 from cdp.identity.evaluate import LINKED
 from cdp.identity.history import Advance
 from cdp.identity.stored import Evidence
@@ -77,6 +77,7 @@ def differences(rules: Rules, advance: Advance) -> dict[str, tuple[int, list[str
     return {
         "links": _compared(want_links, _links_in_full()),
         "customers": _compared(want, have),
+        "logins": (logins.differences(), []),
         "events": (len(wrong), [f"event {id_}" for id_ in sorted(wrong)[:3]]),
     }
 

@@ -17,11 +17,12 @@ from cdp.identity import arrays
 
 @dataclass(frozen=True)
 class Seen:
-    """The identifiers of one event and when it happened."""
+    """The identifiers of one event, when it happened, and what it is called."""
 
     event: int
     keys: tuple[Key, ...]
     at: datetime
+    name: str = ""
 
 
 def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:

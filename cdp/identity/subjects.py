@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db import connection
@@ -10,6 +11,7 @@ from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
+from cdp.identity.logins import DEVICE_KINDS, Stretch
 
 
 class Rehung(NamedTuple):
@@ -20,13 +22,25 @@ class Rehung(NamedTuple):
     new: int | None
 
 
-# The strongest identifier of an event that is not shared; else its strongest.
-_SUBJECT = """
-    SELECT DISTINCT ON (e.id) e.id AS event, i.id AS subject
-    FROM cdp_event e LEFT JOIN cdp_identifier i ON i.id = ANY (e.identifiers)
-    LEFT JOIN unnest(%s::text[]) WITH ORDINALITY AS k(kind, rank) ON k.kind = i.kind
-    WHERE {where} AND e.resolved_at IS NOT NULL
-    ORDER BY e.id, i.shared, k.rank, i.value COLLATE "C"
+# The strongest identifier of an event that is not shared, else its strongest; where that is a
+# device on which several people log in, the one who held it at that moment.
+_SUBJECT = f"""
+    SELECT s.event, CASE WHEN l.person IS NULL THEN s.subject ELSE l.person END AS subject
+    FROM (
+        SELECT DISTINCT ON (e.id) e.id AS event, e.occurred_at, e.message_id, i.id AS subject,
+               i.kind IN {DEVICE_KINDS} AS device
+        FROM cdp_event e LEFT JOIN cdp_identifier i ON i.id = ANY (e.identifiers)
+        LEFT JOIN unnest(%s::text[]) WITH ORDINALITY AS k(kind, rank) ON k.kind = i.kind
+        WHERE {{where}} AND e.resolved_at IS NOT NULL
+        ORDER BY e.id, i.shared, k.rank, i.value COLLATE "C") AS s
+    LEFT JOIN LATERAL (
+        SELECT m.person_id AS person FROM cdp_devicelogin m
+        WHERE s.device AND m.device_id = s.subject
+              AND (m.occurred_at, m.message_id) <= (s.occurred_at, s.message_id)
+              AND EXISTS (SELECT FROM cdp_devicelogin one, cdp_devicelogin two
+                          WHERE one.device_id = s.subject AND two.device_id = s.subject
+                                AND one.person_id < two.person_id)
+        ORDER BY m.occurred_at DESC, m.message_id DESC LIMIT 1) AS l ON true
 """
 _NAMING = "e.identifiers && %s::bigint[]"
 _THESE = "e.id = ANY (%s::bigint[])"
@@ -35,6 +49,29 @@ _THESE = "e.id = ANY (%s::bigint[])"
 def rehang_naming(identifiers: set[int], rules: Rules) -> list[Rehung]:
     """Events that name these identifiers (their *shared* flag flipped) may now hang elsewhere."""
     return _rehang(_NAMING, identifiers, rules)
+
+
+def rehang(events: Iterable[int], rules: Rules) -> list[Rehung]:
+    """Of these events, those that hang on another identifier than these rules say."""
+    return _rehang(_THESE, set(events), rules)
+
+
+def rehang_stretches(stretches: list[Stretch], rules: Rules) -> list[Rehung]:
+    """Events on switched devices in times where who holds them may have changed."""
+    found: list[Rehung] = []
+    for device, start, end in stretches:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT id FROM cdp_event WHERE identifiers && %s::bigint[]
+                       AND (%s::timestamptz IS NULL OR occurred_at >= %s)
+                       AND (%s::timestamptz IS NULL OR occurred_at <= %s)
+                """,
+                [arrays.ints([device]), start, start, end, end],
+            )
+            events = {row[0] for row in cursor.fetchall()}
+        found += _rehang(_THESE, events, rules)
+    return found
 
 
 def rehang_all(rules: Rules) -> list[Rehung]:

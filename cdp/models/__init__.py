@@ -3,6 +3,7 @@
 from cdp.models.catalogue import ChannelFact, Fact, FactType, Product
 from cdp.models.content import ChannelSpec, TextFormat, Variant
 from cdp.models.events import (
+    DeviceLogin,
     Event,
     ImportRun,
     Interaction,
@@ -47,6 +48,7 @@ __all__ = [
     "Customer",
     "CustomerVector",
     "Decision",
+    "DeviceLogin",
     "Event",
     "Exposure",
     "ExposureKind",

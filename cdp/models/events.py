@@ -52,6 +52,30 @@ class Event(models.Model):
         return f"{self.type} {self.name}".strip()
 
 
+class DeviceLogin(models.Model):
+    """A mark: from this event on the device is held by this person (an account), or by nobody.
+
+    Derived from events that name both, or that say somebody logged out.
+    """
+
+    event = models.ForeignKey(Event, models.CASCADE, related_name="logins")
+    device = models.ForeignKey(Identifier, models.CASCADE, related_name="logins")
+    person = models.ForeignKey(Identifier, models.CASCADE, null=True, related_name="logged_in")
+    occurred_at = models.DateTimeField()
+    message_id = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["event", "device"], name="device_login_of_event")
+        ]
+        indexes = [
+            models.Index(fields=["device", "occurred_at", "message_id"], name="device_login_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id}: {self.person_id or 'nobody'}"
+
+
 class Interaction(models.Model):
     """One product line of an event: an edge of the interaction graph."""
 

@@ -15,7 +15,7 @@ from cdp.domain.rules import Rules
 from cdp.domain.rules_file import to_document, to_rules
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
-from cdp.identity import comparison, history, ledger, stored
+from cdp.identity import comparison, history, ledger, logins, stored
 from cdp.identity.evaluate import Applied, evaluate_everything
 from cdp.identity.evidence import Seen, upsert_identifiers
 from cdp.identity.history import Advance, Reading
@@ -183,6 +183,8 @@ def _reevaluate(rules: Rules, cause: Cause, advance: Advance, *, reread: bool) -
             _write_readings([item for item in chunk if item.keys != item.stored], rules)
         history.write_links_anew()
     applied = evaluate_everything(rules, cause)
+    if reread:
+        logins.mark_anew()
     rehung = rehang_all(rules)
     after = comparison.stored_state()
     advance("customers", len(set(after.anchor.values())))

@@ -20,7 +20,8 @@ from cdp.identity.evidence import (
 )
 from cdp.identity.ledger import Cause
 from cdp.identity.locks import hold_rules, lock_components, lock_identifiers
-from cdp.identity.subjects import Rehung, attach, rehang_naming
+from cdp.identity.logins import mark, on_switched
+from cdp.identity.subjects import Rehung, attach, rehang, rehang_naming, rehang_stretches
 from cdp.models import Event
 from cdp.selectors.rules import active_rules
 
@@ -66,27 +67,38 @@ def resolve(event_ids: list[int]) -> Resolution:
         held.shared.symmetric_difference_update(applied.flipped & set(ids.values()))
         if applied.flipped:
             resolution.rehung = rehang_naming(applied.flipped, rules)
-            resolution.recount = {
-                id_ for _, old, new in resolution.rehung for id_ in (old, new) if id_ is not None
-            }
-            # Counted anew from their events: nobody may add to them meanwhile.
-            lock_identifiers(resolution.recount)
     attach(seen, ids, held.shared, rules)
+    _switch(seen, resolution, rules)
+    if resolution.rehung:
+        resolution.recount = {
+            id_ for _, old, new in resolution.rehung for id_ in (old, new) if id_ is not None
+        }
+        # Counted anew from their events: nobody may add to them meanwhile.
+        lock_identifiers(resolution.recount)
     return resolution
+
+
+def _switch(seen: list[Seen], resolution: Resolution, rules: Rules) -> None:
+    """Logins and logouts of the batch: who holds a device that several people log in on."""
+    stretches = mark(seen)
+    new = set(resolution.events)
+    rehang(on_switched(new), rules)  # not counted yet: they simply hang where they belong
+    later = rehang_stretches(stretches, rules)
+    resolution.rehung += [one for one in later if one.event not in new]
 
 
 def _read(event_ids: list[int], rules: Rules) -> list[Seen]:
     """The identifiers of each event; read again where other rules held when it was accepted."""
     rows = Event.objects.filter(id__in=event_ids, resolved_at=None).order_by("id")
-    wanted = ("id", "occurred_at", "parsed__rules", "parsed__keys")
+    wanted = ("id", "occurred_at", "name", "parsed__rules", "parsed__keys")
     found = list(rows.values_list(*wanted))
-    stale = [id_ for id_, _, version, _ in found if version != rules.version]
+    stale = [id_ for id_, _, _, version, _ in found if version != rules.version]
     if stale:
         _read_again(stale, rules)
         found = list(rows.values_list(*wanted))
     return [
-        Seen(id_, tuple(sorted({Key(kind, value) for kind, value in keys})), at)
-        for id_, at, _, keys in found
+        Seen(id_, tuple(sorted({Key(kind, value) for kind, value in keys})), at, name)
+        for id_, at, name, _, keys in found
     ]
 
 

@@ -61,7 +61,11 @@ def state() -> dict[str, Any]:
 def sound() -> bool:
     identity = {name: n for name, (n, _) in pipeline.check_identity(quiet).items()}
     graph = sum(n for n, _ in pipeline.check_graph().values())
-    return identity == {"links": 0, "customers": 0, "events": 0} and not graph and sound_profiles()
+    return (
+        identity == {"links": 0, "customers": 0, "events": 0, "logins": 0}
+        and not graph
+        and sound_profiles()
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,143 @@
+"""Who is logged in on a device, and when: marks derived from events, and whom they switch.
+
+An event that names a device and an account says: from here on this person holds the device. A
+logout ends it. Only a device on which several people log in is *switched*: there, what happens
+between two marks belongs to the one logged in, and what happens after a logout to the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+from cdp.identity import arrays
+from cdp.identity.evidence import Seen
+
+DEVICE_KINDS = ("device_id", "cookie")
+PERSON_KIND = "user_id"
+LOGOUTS = ("signed out", "logged out", "sign out", "log out", "logout", "user signed out")
+
+_MARKS = """
+    SELECT e.id AS event_id, d.id AS device_id, p.id AS person_id, e.occurred_at, e.message_id
+    FROM cdp_event e
+    JOIN cdp_identifier d ON d.id = ANY (e.identifiers) AND d.kind = ANY (%(devices)s)
+    LEFT JOIN LATERAL (
+        SELECT i.id FROM cdp_identifier i
+        WHERE i.id = ANY (e.identifiers) AND i.kind = %(person)s
+        ORDER BY i.value COLLATE "C" LIMIT 1) AS p ON true
+    WHERE {where} AND e.resolved_at IS NOT NULL
+          AND (p.id IS NOT NULL OR lower(e.name) = ANY (%(logouts)s))
+"""
+_STORED = "SELECT event_id, device_id, person_id, occurred_at, message_id FROM cdp_devicelogin"
+
+
+class Stretch(NamedTuple):
+    """The time on a device in which new marks may have changed who holds it; no end: until now."""
+
+    device: int
+    start: datetime | None
+    end: datetime | None
+
+
+def says_who_holds(seen: Seen) -> bool:
+    """Does the event mark a device: an account with it, or a logout?"""
+    kinds = {key.kind for key in seen.keys}
+    if kinds.isdisjoint(DEVICE_KINDS):
+        return False
+    return PERSON_KIND in kinds or seen.name.lower() in LOGOUTS
+
+
+def mark(seen: Iterable[Seen]) -> list[Stretch]:
+    """Write the marks of these events; returns the stretches of switched devices they change."""
+    events = [item.event for item in seen if says_who_holds(item)]
+    if not events:
+        return []
+    parameters = {**_words(), "events": arrays.ints(events)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO cdp_devicelogin (event_id, device_id, person_id, occurred_at, message_id)
+            {_MARKS.format(where="e.id = ANY (%(events)s::bigint[])")}
+            ON CONFLICT (event_id, device_id) DO NOTHING
+            RETURNING device_id, occurred_at
+            """,
+            parameters,
+        )
+        new = cursor.fetchall()
+        if not new:
+            return []
+        return [
+            stretch
+            for device in sorted({row[0] for row in new})
+            if (stretch := _stretch(device, [at for owner, at in new if owner == device]))
+        ]
+
+
+_PEOPLE = """
+    SELECT count(DISTINCT person_id),
+           count(DISTINCT person_id) FILTER (WHERE NOT occurred_at = ANY (%(new)s::timestamptz[])),
+           min(occurred_at) FILTER (WHERE occurred_at > %(last)s)
+    FROM cdp_devicelogin WHERE device_id = %(device)s
+"""
+
+
+def _stretch(device: int, new: list[datetime]) -> Stretch | None:
+    """From the first new mark to the next old one after the last; all of the device's time where it
+    is switched only since these marks; None where it is not switched at all."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PEOPLE, {"device": device, "new": arrays.moments(new), "last": max(new)})
+        people, before, after = cursor.fetchone() or (0, 0, None)
+    if people < 2:
+        return None
+    return Stretch(device, min(new), after) if before > 1 else Stretch(device, None, None)
+
+
+def on_switched(events: Iterable[int]) -> set[int]:
+    """Of these events, those that hang on a device on which several people log in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.id FROM cdp_event e WHERE e.id = ANY (%s::bigint[])
+            AND EXISTS (SELECT FROM cdp_devicelogin one, cdp_devicelogin two
+                        WHERE one.device_id = e.subject_id AND two.device_id = e.subject_id
+                              AND one.person_id < two.person_id)
+            """,
+            [arrays.ints(events)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def mark_anew() -> None:
+    """Every mark from the events as they name people now."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM cdp_devicelogin")
+        cursor.execute(
+            f"""
+            INSERT INTO cdp_devicelogin (event_id, device_id, person_id, occurred_at, message_id)
+            {_MARKS.format(where="true")}
+            """,
+            _words(),
+        )
+
+
+def differences() -> int:
+    """How many marks are not what the events say."""
+    fresh = _MARKS.format(where="true")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH fresh AS ({fresh}), stored AS ({_STORED})
+            SELECT count(*) FROM ((TABLE fresh EXCEPT TABLE stored)
+                                  UNION ALL (TABLE stored EXCEPT TABLE fresh)) AS d
+            """,
+            _words(),
+        )
+        row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
+def _words() -> dict[str, str | list[str]]:
+    return {"devices": list(DEVICE_KINDS), "person": PERSON_KIND, "logouts": list(LOGOUTS)}
