@@ -98,7 +98,6 @@ def _transact(topic: Topic, limit: int, take_in: TakeIn, only: int | None = None
                 claimed = outbox.claim(topic, limit, only)
                 if claimed:
                     take_in(claimed)
-                    outbox.done(claimed)
             return len(claimed)
         except OperationalError as error:
             if not _deadlocked(error) or attempt == TRIES - 1:

@@ -109,9 +109,9 @@ def _rehang(where: str, ids: set[int], rules: Rules) -> list[Rehung]:
         return [Rehung(*row) for row in cursor.fetchall()]
 
 
-def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules) -> None:
-    """Write each event's identifiers and subject. ``shared``: those of ``ids`` that are, now that
-    the batch is judged.
+def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules) -> list[int]:
+    """Write each event's identifiers and subject; returns the events that hang on a device.
+    ``shared``: those of ``ids`` that are, now that the batch is judged.
 
     The same choice as ``_SUBJECT`` makes in SQL, made here because the identifiers are at hand.
     """
@@ -135,6 +135,11 @@ def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules
                 arrays.ints(subjects),
             ],
         )
+    return [
+        item.event
+        for item, key in zip(seen, strongest, strict=True)
+        if key is not None and key.kind in DEVICE_KINDS
+    ]
 
 
 def _ranked(rules: Rules) -> list[str]:

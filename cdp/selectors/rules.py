@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from django.db import connection
+
 from cdp.domain.rules import DEFAULT_RULES, Rules
 from cdp.domain.rules_file import to_rules
 from cdp.errors import CDPError
@@ -14,8 +16,9 @@ from cdp.models import RuleSet, RuleSetStatus
 
 def active_rules() -> Rules:
     """The applied rule set, or the built-in one before any was applied; one query."""
-    active = RuleSet.objects.filter(status=RuleSetStatus.ACTIVE)
-    row = active.values_list("pk", "created_at", "as_of").first()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, created_at, as_of FROM cdp_ruleset WHERE status = 'active'")
+        row = cursor.fetchone()
     return DEFAULT_RULES if row is None else _rules(*row)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.conf import settings
+from django.db import connection
 
 from cdp.domain.events import keys_of
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
+from cdp.identity import arrays
 from cdp.identity.evaluate import evaluate
 from cdp.identity.evidence import (
     Seen,
@@ -67,8 +71,8 @@ def resolve(event_ids: list[int]) -> Resolution:
         held.shared.symmetric_difference_update(applied.flipped & set(ids.values()))
         if applied.flipped:
             resolution.rehung = rehang_naming(applied.flipped, rules)
-    attach(seen, ids, held.shared, rules)
-    _switch(seen, resolution, rules)
+    on_devices = attach(seen, ids, held.shared, rules)
+    _switch(seen, on_devices, resolution, rules)
     if resolution.rehung:
         resolution.recount = {
             id_ for _, old, new in resolution.rehung for id_ in (old, new) if id_ is not None
@@ -78,28 +82,40 @@ def resolve(event_ids: list[int]) -> Resolution:
     return resolution
 
 
-def _switch(seen: list[Seen], resolution: Resolution, rules: Rules) -> None:
+def _switch(seen: list[Seen], on_devices: list[int], resolution: Resolution, rules: Rules) -> None:
     """Logins and logouts of the batch: who holds a device that several people log in on."""
     stretches = mark(seen)
     new = set(resolution.events)
-    rehang(on_switched(new), rules)  # not counted yet: they simply hang where they belong
+    if on_devices:  # not counted yet: they simply hang where they belong
+        rehang(on_switched(on_devices), rules)
     later = rehang_stretches(stretches, rules)
     resolution.rehung += [one for one in later if one.event not in new]
 
 
 def _read(event_ids: list[int], rules: Rules) -> list[Seen]:
     """The identifiers of each event; read again where other rules held when it was accepted."""
-    rows = Event.objects.filter(id__in=event_ids, resolved_at=None).order_by("id")
-    wanted = ("id", "occurred_at", "name", "parsed__rules", "parsed__keys")
-    found = list(rows.values_list(*wanted))
+    found = _unresolved(event_ids)
     stale = [id_ for id_, _, _, version, _ in found if version != rules.version]
     if stale:
         _read_again(stale, rules)
-        found = list(rows.values_list(*wanted))
+        found = _unresolved(event_ids)
     return [
-        Seen(id_, tuple(sorted({Key(kind, value) for kind, value in keys})), at, name)
+        Seen(id_, tuple(sorted({Key(kind, value) for kind, value in json.loads(keys)})), at, name)
         for id_, at, name, _, keys in found
     ]
+
+
+def _unresolved(event_ids: list[int]) -> list[tuple[int, datetime, str, str | None, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, occurred_at, name, parsed->>'rules', (parsed->'keys')::text FROM cdp_event
+            WHERE id = ANY (%s::bigint[]) AND resolved_at IS NULL ORDER BY id
+            """,
+            [arrays.ints(event_ids)],
+        )
+        rows: list[tuple[int, datetime, str, str | None, str]] = cursor.fetchall()
+        return rows
 
 
 def _read_again(event_ids: list[int], rules: Rules) -> None:
