@@ -34,6 +34,13 @@ _MARKS = """
 _STORED = "SELECT event_id, device_id, person_id, occurred_at, message_id FROM cdp_devicelogin"
 
 
+# Do several people log in on it? Two looks into an index, however many marks a device has.
+SWITCHED = """
+    (SELECT min(person_id) FROM cdp_devicelogin WHERE device_id = {device})
+    < (SELECT max(person_id) FROM cdp_devicelogin WHERE device_id = {device})
+"""
+
+
 class Stretch(NamedTuple):
     """The time on a device in which new marks may have changed who holds it; no end: until now."""
 
@@ -77,8 +84,7 @@ def mark(seen: Iterable[Seen]) -> list[Stretch]:
 
 
 _PEOPLE = """
-    SELECT count(DISTINCT person_id),
-           count(DISTINCT person_id) FILTER (WHERE NOT occurred_at = ANY (%(new)s::timestamptz[])),
+    SELECT count(DISTINCT person_id) FILTER (WHERE NOT occurred_at = ANY (%(new)s::timestamptz[])),
            min(occurred_at) FILTER (WHERE occurred_at > %(last)s)
     FROM cdp_devicelogin WHERE device_id = %(device)s
 """
@@ -88,10 +94,12 @@ def _stretch(device: int, new: list[datetime]) -> Stretch | None:
     """From the first new mark to the next old one after the last; all of the device's time where it
     is switched only since these marks; None where it is not switched at all."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT " + SWITCHED.format(device="%(device)s"), {"device": device})
+        switched = cursor.fetchone()
+        if not (switched and switched[0]):
+            return None
         cursor.execute(_PEOPLE, {"device": device, "new": arrays.moments(new), "last": max(new)})
-        people, before, after = cursor.fetchone() or (0, 0, None)
-    if people < 2:
-        return None
+        before, after = cursor.fetchone() or (0, None)
     return Stretch(device, min(new), after) if before > 1 else Stretch(device, None, None)
 
 
@@ -99,11 +107,9 @@ def on_switched(events: Iterable[int]) -> set[int]:
     """Of these events, those that hang on a device on which several people log in."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT e.id FROM cdp_event e WHERE e.id = ANY (%s::bigint[])
-            AND EXISTS (SELECT FROM cdp_devicelogin one, cdp_devicelogin two
-                        WHERE one.device_id = e.subject_id AND two.device_id = e.subject_id
-                              AND one.person_id < two.person_id)
+            f"""
+            SELECT e.id FROM cdp_event e
+            WHERE e.id = ANY (%s::bigint[]) AND {SWITCHED.format(device="e.subject_id")}
             """,
             [arrays.ints(events)],
         )

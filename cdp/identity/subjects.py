@@ -11,7 +11,7 @@ from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
-from cdp.identity.logins import DEVICE_KINDS, Stretch
+from cdp.identity.logins import DEVICE_KINDS, SWITCHED, Stretch
 
 
 class Rehung(NamedTuple):
@@ -37,9 +37,7 @@ _SUBJECT = f"""
         SELECT m.person_id AS person FROM cdp_devicelogin m
         WHERE s.device AND m.device_id = s.subject
               AND (m.occurred_at, m.message_id) <= (s.occurred_at, s.message_id)
-              AND EXISTS (SELECT FROM cdp_devicelogin one, cdp_devicelogin two
-                          WHERE one.device_id = s.subject AND two.device_id = s.subject
-                                AND one.person_id < two.person_id)
+              AND {SWITCHED.format(device="s.subject")}
         ORDER BY m.occurred_at DESC, m.message_id DESC LIMIT 1) AS l ON true
 """
 _NAMING = "e.identifiers && %s::bigint[]"

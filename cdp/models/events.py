@@ -59,8 +59,12 @@ class DeviceLogin(models.Model):
     """
 
     event = models.ForeignKey(Event, models.CASCADE, related_name="logins")
-    device = models.ForeignKey(Identifier, models.CASCADE, related_name="logins")
-    person = models.ForeignKey(Identifier, models.CASCADE, null=True, related_name="logged_in")
+    # Without indexes of their own: the two below serve, and one on the person alone would tempt the
+    # planner to look for a device's people among everybody's marks.
+    device = models.ForeignKey(Identifier, models.CASCADE, related_name="logins", db_index=False)
+    person = models.ForeignKey(
+        Identifier, models.CASCADE, null=True, related_name="logged_in", db_index=False
+    )
     occurred_at = models.DateTimeField()
     message_id = models.CharField(max_length=100)
 
@@ -69,7 +73,8 @@ class DeviceLogin(models.Model):
             models.UniqueConstraint(fields=["event", "device"], name="device_login_of_event")
         ]
         indexes = [
-            models.Index(fields=["device", "occurred_at", "message_id"], name="device_login_time")
+            models.Index(fields=["device", "occurred_at", "message_id"], name="device_login_time"),
+            models.Index(fields=["device", "person"], name="device_login_person"),
         ]
 
     def __str__(self) -> str:
