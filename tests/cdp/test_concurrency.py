@@ -58,7 +58,7 @@ def stored_equals_pure() -> bool:
     return stored == dict(expected.anchor) and shared == set(expected.shared)
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_side_by_side_leave_what_the_pure_function_says(workers: int, send: Sent) -> None:
     source, _ = register_source("web-shop", "web")
     events = stream(workers, 240)
@@ -83,6 +83,9 @@ def test_workers_side_by_side_leave_what_the_pure_function_says(workers: int, se
     assert failures == []
     assert not Event.objects.filter(resolved_at=None).exists()
     assert stored_equals_pure()
+    assert {name: n for name, (n, _) in pipeline.check_identity(lambda n, c: None).items()} == {
+        "links": 0, "customers": 0, "logins": 0, "events": 0
+    }  # fmt: skip
     assert sound_profiles()
 
 
