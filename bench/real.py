@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,39 +95,10 @@ def learning_figures() -> list[dict[str, Any]]:
 
 
 def identity_figures() -> list[dict[str, Any]]:
-    """Event pairs: an event with identifiers belongs to the customer of its subject."""
-    import pyarrow.parquet as pq
+    from bench.identity import score
 
-    from cdp.models import Event, Identifier
-
-    table = pq.read_table(
-        SHARED / "data/identity/cdp_events.parquet", columns=["event_id", "truth_person"]
-    )
-    truth = dict(zip(table["event_id"].to_pylist(), table["truth_person"].to_pylist(), strict=True))
-    cells: Counter[tuple[int, str]] = Counter()
-    rows = Event.objects.filter(subject__isnull=False).values_list(
-        "message_id", "id", "subject__customer_id", "subject__shared"
-    )
-    for message, id_, customer, shared in rows:
-        cells[(-id_ if shared else customer, truth[message])] += 1
-    joined: Counter[int] = Counter()
-    people: Counter[str] = Counter()
-    for (customer, person), count in cells.items():
-        joined[customer] += count
-        people[person] += count
-    right, all_joined, all_true = (
-        sum(n * (n - 1) // 2 for n in c.values()) for c in (cells, joined, people)
-    )
-    precision, recall = right / all_joined, right / all_true
-    sizes = Counter(Identifier.objects.values_list("customer_id", flat=True))
-    figures = {
-        "pair precision": precision, "pair recall": recall,
-        "pair F1": 2 * precision * recall / (precision + recall),
-        "largest customer (identifiers)": max(sizes.values()),
-        "shared identifiers": Identifier.objects.filter(shared=True).count(),
-        "customers": len(sizes),
-    }  # fmt: skip
-    return [{"stage": name, "value": value} for name, value in figures.items()]
+    found = score(SHARED / "data/identity/cdp_events.parquet")
+    return [{"stage": name, "value": value} for name, value in found.items()]
 
 
 def _row(stage: str, count: int, unit: str, seconds: float) -> dict[str, Any]:

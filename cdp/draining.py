@@ -91,22 +91,20 @@ def only_one(lock: int) -> Iterator[bool]:
 
 
 def _transact(topic: Topic, limit: int, take_in: TakeIn, only: int | None = None) -> int:
-    for attempt in range(TRIES):
-        claimed: list[OutboxMessage] = []
-        try:
-            with transaction.atomic():
-                claimed = outbox.claim(topic, limit, only)
-                if claimed:
-                    take_in(claimed)
-            return len(claimed)
-        except OperationalError as error:
-            if not _deadlocked(error) or attempt == TRIES - 1:
-                raise
-            log.info("deadlock on %s, trying again", topic)
-            time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
-        except ITS_FAULT as error:
-            raise _Failed(claimed, error) from error
-    return 0
+    claimed: list[OutboxMessage] = []
+
+    def work() -> int:
+        claimed[:] = outbox.claim(topic, limit, only)
+        if claimed:
+            take_in(claimed)
+        return len(claimed)
+
+    try:
+        return retrying(work)
+    except OperationalError:
+        raise  # the store's fault, not the messages'
+    except ITS_FAULT as error:
+        raise _Failed(claimed, error) from error
 
 
 def retrying(work: Callable[[], T]) -> T:
@@ -119,6 +117,7 @@ def retrying(work: Callable[[], T]) -> T:
         except OperationalError as error:
             if connection.in_atomic_block or not _deadlocked(error) or attempt == TRIES - 1:
                 raise
+            log.info("deadlock, trying again")
             time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
     raise AssertionError("unreachable")
 

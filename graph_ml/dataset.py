@@ -92,7 +92,7 @@ def everything(data: Interactions) -> Split:
     return split(data, int(data.at[-1]) + 1)
 
 
-def later_part(data: Split, share: float, most: int) -> Split:
+def later_part(data: Split, share: float = 0.1, most: int = 3000) -> Split:
     """A split within a split: the last ``share`` of the touches is asked for, of at most ``most``
     customers; what is learned from lies before it."""
     times = np.sort([touch.at for history in data.histories for touch in history])

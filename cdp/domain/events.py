@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -238,6 +238,17 @@ def _require_ids(raw: Mapping[str, Any], context: Mapping[str, Any], kind: str) 
     names = ["userId", "anonymousId", "groupId"] if kind == "group" else ["userId", "anonymousId"]
     if kind != "alias" and not any(_text(raw, name) for name in names) and not _externals(context):
         raise _Bad("missing_id", "userId", "userId, anonymousId or context.externalIds is required")
+
+
+def as_stored(
+    keys: Iterable[Key], refused: Iterable[Refused], rules_version: str
+) -> dict[str, object]:
+    """What is kept beside an event of the identifiers found in it, and under which rules."""
+    return {
+        "rules": rules_version,
+        "keys": [list(key) for key in keys],
+        "refused": [[item.kind, item.raw[:100], item.reason] for item in refused],
+    }
 
 
 def keys_of(

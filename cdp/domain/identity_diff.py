@@ -103,17 +103,19 @@ def _digest(before: State, after: State) -> str:
     return changed.hexdigest()
 
 
-def shortest_path(links: Iterable[tuple[Key, Key]], start: Key, end: Key) -> Sequence[Key]:
-    """The identifiers from one to the other along the fewest links; empty when there is no way."""
+def neighbours(links: Iterable[tuple[Key, Key]]) -> dict[Key, list[Key]]:
+    """Whom each identifier is linked with, other than itself."""
     near: dict[Key, list[Key]] = defaultdict(list)
     for a, b in links:
-        near[a].append(b)
-        near[b].append(a)
-    return walk(near, start, end)
+        if a != b:
+            near[a].append(b)
+            near[b].append(a)
+    return near
 
 
 def walk(near: Mapping[Key, Sequence[Key]], start: Key, end: Key) -> Sequence[Key]:
-    """Breadth-first over given neighbours; ties go to the smaller identifier."""
+    """The identifiers from one to the other along the fewest links, ties to the smaller; empty when
+    there is no way."""
     came: dict[Key, Key | None] = {start: None}
     queue = deque([start])
     while queue and end not in came:

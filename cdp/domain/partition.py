@@ -15,6 +15,7 @@ from datetime import datetime
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 
+LINKED = "linked"
 EXPIRED = "expired"
 
 
@@ -146,8 +147,13 @@ def unjoined(a: Key, b: Key, rules: Rules) -> str:
     return "shop_owned" if rules.shop_owned(a) or rules.shop_owned(b) else "shared"
 
 
+def ordered(a: Key, b: Key) -> tuple[Key, Key]:
+    """Two identifiers, always the same way round."""
+    return (a, b) if a <= b else (b, a)
+
+
 def _pair(item: Link | Assertion) -> tuple[Key, Key]:
-    return (item.a, item.b) if item.a <= item.b else (item.b, item.a)
+    return ordered(item.a, item.b)
 
 
 def _order(link: Link, rules: Rules) -> tuple[int, float, tuple[Key, Key]]:

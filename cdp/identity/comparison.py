@@ -9,10 +9,10 @@ from django.db import connection
 
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
-from cdp.domain.identity_diff import Diff, Regrouped, State, diff, walk
+from cdp.domain.identity_diff import Diff, Regrouped, State, diff, neighbours, walk
+from cdp.domain.partition import LINKED, ordered
 from cdp.domain.rules import Rules
 from cdp.identity import history, logins, stored
-from cdp.identity.evaluate import LINKED
 from cdp.identity.history import Advance
 from cdp.identity.stored import Evidence
 from cdp.identity.subjects import misplaced
@@ -50,15 +50,21 @@ def simulate(rules: Rules, advance: Advance) -> dict[str, Any]:
     anchor = {key: of for key, of in result.anchor.items() if key in known}
     after = State(anchor, result.shared)
     refused = {(one.a, one.b): one.reason for one in result.refused}
-    joined = [pair for link in links if (pair := _pair(link.a, link.b)) not in refused]
-    return _report(diff(before, after), _near(_stored_links(evidence)), _near(joined), refused)
+    joined = [pair for link in links if (pair := ordered(link.a, link.b)) not in refused]
+    return _report(
+        diff(before, after), neighbours(_stored_links(evidence)), neighbours(joined), refused
+    )
 
 
 def report(before: State, after: State, evidence: Evidence) -> dict[str, Any]:
     """What applying did, in the form of a simulation (the paths are those of now)."""
-    refused = {_pair(f.link.a, f.link.b): f.verdict for f in evidence.links if f.verdict != LINKED}
-    every = [_pair(f.link.a, f.link.b) for f in evidence.links]
-    return _report(diff(before, after), _near(every), _near(_stored_links(evidence)), refused)
+    refused = {
+        ordered(f.link.a, f.link.b): f.verdict for f in evidence.links if f.verdict != LINKED
+    }
+    every = [ordered(f.link.a, f.link.b) for f in evidence.links]
+    return _report(
+        diff(before, after), neighbours(every), neighbours(_stored_links(evidence)), refused
+    )
 
 
 def differences(rules: Rules, advance: Advance) -> dict[str, tuple[int, list[str]]]:
@@ -98,7 +104,7 @@ def _links_in_full() -> set[Any]:
             """
         )
         return {
-            (*_pair(Key(ak, av), Key(bk, bv)), n, first, last, verdict)
+            (*ordered(Key(ak, av), Key(bk, bv)), n, first, last, verdict)
             for ak, av, bk, bv, n, first, last, verdict in cursor.fetchall()
         }
 
@@ -136,7 +142,7 @@ def _merge(one: Regrouped, near: Near) -> dict[str, Any]:
 
 def _split(one: Regrouped, near: Near, refused: dict[Any, str]) -> dict[str, Any]:
     path = walk(near, one.several[0], one.several[1])
-    steps = [_pair(a, b) for a, b in pairwise(path)]
+    steps = [ordered(a, b) for a, b in pairwise(path)]
     reasons = [f"{_named(a)} – {_named(b)}: {refused[a, b]}" for a, b in steps if (a, b) in refused]
     return {
         "customer": _named(one.one),
@@ -146,21 +152,8 @@ def _split(one: Regrouped, near: Near, refused: dict[Any, str]) -> dict[str, Any
     }
 
 
-def _near(pairs: list[tuple[Key, Key]]) -> Near:
-    near: Near = {}
-    for a, b in pairs:
-        if a != b:
-            near.setdefault(a, []).append(b)
-            near.setdefault(b, []).append(a)
-    return near
-
-
 def _stored_links(evidence: Evidence) -> list[tuple[Key, Key]]:
-    return [_pair(f.link.a, f.link.b) for f in evidence.links if f.verdict == LINKED]
-
-
-def _pair(a: Key, b: Key) -> tuple[Key, Key]:
-    return (a, b) if a <= b else (b, a)
+    return [ordered(f.link.a, f.link.b) for f in evidence.links if f.verdict == LINKED]
 
 
 def _named(key: Key) -> str:

@@ -17,8 +17,6 @@ from cdp.identity.ledger import Cause, Entry
 from cdp.identity.stored import Evidence
 from cdp.models import What
 
-LINKED = "linked"
-
 
 @dataclass
 class Applied:
@@ -94,12 +92,12 @@ def _verdicts(evidence: Evidence, result: pure.Partition, cause: Cause) -> Itera
     changed: list[tuple[int, int, str]] = []
     for a, b, link, before in evidence.links:
         low, high = sorted((link.a, link.b))
-        verdict = refused.get((low, high), LINKED)
+        verdict = refused.get((low, high), pure.LINKED)
         if verdict != before:
             changed.append((a, b, verdict))
     _write_verdicts(changed)
     for a, b, verdict in changed:
-        linked = verdict == LINKED
+        linked = verdict == pure.LINKED
         yield Entry(
             What.LINKED if linked else What.REFUSED, a, b, event=cause.events.get((a, b)),
             reason="" if linked else verdict,

@@ -7,12 +7,13 @@ between two marks belongs to the one logged in, and what happens after a logout 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
 
+from cdp.domain.identifiers import Key
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
 
@@ -57,30 +58,50 @@ def says_who_holds(seen: Seen) -> bool:
     return PERSON_KIND in kinds or seen.name.lower() in LOGOUTS
 
 
-def mark(seen: Iterable[Seen]) -> list[Stretch]:
-    """Write the marks of these events; returns the stretches of switched devices they change."""
-    events = [item.event for item in seen if says_who_holds(item)]
-    if not events:
+def mark(seen: Iterable[Seen], ids: Mapping[Key, int]) -> list[Stretch]:
+    """Write the marks of these events; returns the stretches of switched devices they change.
+
+    The same marks as ``_MARKS`` finds in SQL, made here because the identifiers are at hand.
+    """
+    rows = [
+        (item.event, ids[key], _person(item, ids))
+        for item in seen
+        if says_who_holds(item)
+        for key in item.keys
+        if key.kind in DEVICE_KINDS
+    ]
+    if not rows:
         return []
-    parameters = {**_words(), "events": arrays.ints(events)}
+    new: dict[int, list[datetime]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
+            """
             INSERT INTO cdp_devicelogin (event_id, device_id, person_id, occurred_at, message_id)
-            {_MARKS.format(where="e.id = ANY (%(events)s::bigint[])")}
+            SELECT t.event, t.device, t.person, e.occurred_at, e.message_id
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS t(event, device, person)
+            JOIN cdp_event e ON e.id = t.event
             ON CONFLICT (event_id, device_id) DO NOTHING
             RETURNING device_id, occurred_at
             """,
-            parameters,
+            [
+                arrays.ints(event for event, _, _ in rows),
+                arrays.ints(device for _, device, _ in rows),
+                arrays.ints(person for _, _, person in rows),
+            ],
         )
-        new = cursor.fetchall()
-        if not new:
-            return []
-        return [
-            stretch
-            for device in sorted({row[0] for row in new})
-            if (stretch := _stretch(device, [at for owner, at in new if owner == device]))
-        ]
+        for device, at in cursor.fetchall():
+            new.setdefault(device, []).append(at)
+        cursor.execute(
+            f"SELECT d FROM unnest(%s::bigint[]) AS d WHERE {SWITCHED.format(device='d')}",
+            [arrays.ints(new)],
+        )
+        switched = sorted(row[0] for row in cursor.fetchall())
+    return [_stretch(device, new[device]) for device in switched]
+
+
+def _person(item: Seen, ids: Mapping[Key, int]) -> int | None:
+    accounts = [key for key in item.keys if key.kind == PERSON_KIND]
+    return ids[min(accounts)] if accounts else None
 
 
 _PEOPLE = """
@@ -90,14 +111,10 @@ _PEOPLE = """
 """
 
 
-def _stretch(device: int, new: list[datetime]) -> Stretch | None:
+def _stretch(device: int, new: list[datetime]) -> Stretch:
     """From the first new mark to the next old one after the last; all of the device's time where it
-    is switched only since these marks; None where it is not switched at all."""
+    is switched only since these marks."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT " + SWITCHED.format(device="%(device)s"), {"device": device})
-        switched = cursor.fetchone()
-        if not (switched and switched[0]):
-            return None
         cursor.execute(_PEOPLE, {"device": device, "new": arrays.moments(new), "last": max(new)})
         before, after = cursor.fetchone() or (0, None)
     return Stretch(device, min(new), after) if before > 1 else Stretch(device, None, None)

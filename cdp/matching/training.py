@@ -17,13 +17,13 @@ from typing import Any
 import splink.comparison_level_library as cll
 import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+from splink.internals.exceptions import SplinkException
 
 from cdp.domain.matching.comparing import Comparison, Condition, Level, comparisons
 from cdp.domain.matching.fields import derived, of_kind
 from cdp.domain.matching.weights import ELSE, Trained, Weights
 from cdp.errors import CDPError
 
-log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 Record = Mapping[str, str | None]
 SEED = 7
@@ -68,11 +68,11 @@ def train(
         prior = _prior(full, kinds)
         for rule in _teaching(full, kinds):
             say(f"m: from pairs that agree on {' and '.join(rule)}")
-            _expect(linker, rule)
+            _expect(linker, rule, say)
     model = linker.misc.save_model_to_json()
     trained, untaught = _trained(compared, model)
     frequencies = _frequencies(full, compared)
-    weights = Weights(kinds, prior, trained, frequencies, tuple(compared))
+    weights = Weights(kinds, prior, trained, frequencies)
     return Training(weights, untaught, linker)
 
 
@@ -165,13 +165,15 @@ def _pairs(full: Sequence[Record], rule: Sequence[str]) -> int:
     return sum(n * (n - 1) // 2 for n in seen.values())
 
 
-def _expect(linker: Any, rule: Sequence[str]) -> None:
+def _expect(linker: Any, rule: Sequence[str], say: Say) -> None:
+    """One session of EM; one that Splink gives up leaves its levels to the others, or to defaults,
+    which ``Training.untaught`` names."""
     try:
         linker.training.estimate_parameters_using_expectation_maximisation(
             block_on(*rule), fix_probability_two_random_records_match=False
         )
-    except Exception as error:  # noqa: BLE001 - Splink raises many kinds; the defaults remain
-        log.warning("EM on %s failed: %s", rule, error)
+    except (SplinkException, ValueError) as error:
+        say(f"  Splink learned nothing there: {str(error).splitlines()[0]}")
 
 
 def _prior(full: Sequence[Record], kinds: Mapping[str, str]) -> float:

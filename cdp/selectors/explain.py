@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 
 from cdp.domain.identifiers import Key
+from cdp.domain.partition import LINKED
 from cdp.errors import CDPError
 from cdp.models import Assertion, Event, Identifier, Link, Verdict
 from cdp.selectors.customers import by_identifiers, normalised
 
-LINKED = "linked"
 WIDEST = 5000
 REASONS = {
     "shared": "shared by too many people to join anybody",

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from cdp.domain.partition import LINKED
 from cdp.models import Assertion, Identifier, Link, Verdict
 
-LINKED = "linked"
 OUTSIDE = 20
 MOST = 300
 

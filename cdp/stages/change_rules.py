@@ -11,11 +11,12 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from cdp.domain.events import as_stored
 from cdp.domain.rules import Rules
 from cdp.domain.rules_file import to_document, to_rules
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
-from cdp.identity import comparison, history, ledger, logins, stored
+from cdp.identity import arrays, comparison, history, ledger, logins, stored
 from cdp.identity.evaluate import Applied, evaluate_everything
 from cdp.identity.evidence import Seen, upsert_identifiers
 from cdp.identity.history import Advance, Reading
@@ -197,20 +198,18 @@ def _write_readings(items: list[Reading], rules: Rules) -> None:
     if not items:
         return
     ids = upsert_identifiers([Seen(item.event, item.keys, item.at) for item in items])
-    keys = [[list(key) for key in item.keys] for item in items]
-    refused = [[[r.kind, r.raw[:100], r.reason] for r in item.refused] for item in items]
-    arrays = ["{" + ",".join(str(ids[key]) for key in item.keys) + "}" for item in items]
+    read = [json.dumps(as_stored(item.keys, item.refused, rules.version)) for item in items]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE cdp_event e SET identifiers = t.ids::bigint[], parsed = e.parsed
-                || jsonb_build_object('rules', %s::text, 'keys', t.keys, 'refused', t.refused)
-            FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[])
-                 AS t(id, ids, keys, refused)
+            UPDATE cdp_event e
+            SET identifiers = t.ids::bigint[], parsed = e.parsed || t.read::jsonb
+            FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS t(id, ids, read)
             WHERE e.id = t.id
             """,
             [
-                rules.version, [item.event for item in items], arrays,
-                [json.dumps(k) for k in keys], [json.dumps(r) for r in refused],
+                arrays.ints(item.event for item in items),
+                arrays.texts(arrays.ints(ids[key] for key in item.keys) for item in items),
+                arrays.texts(read),
             ],
-        )  # fmt: skip
+        )

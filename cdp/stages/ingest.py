@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from django.db import connection, transaction
 
 from cdp import outbox
-from cdp.domain.events import BadEvent, Envelope, ParsedEvent, keys_of, parse
+from cdp.domain.events import BadEvent, Envelope, ParsedEvent, as_stored, keys_of, parse
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.models import QuarantinedEvent, ReceiptStatus, Source, Suppression, Topic
@@ -120,9 +120,7 @@ def _insert_events(source: Source, events: list[ParsedEvent], envelope: Envelope
 def _derived(event: ParsedEvent, envelope: Envelope) -> dict[str, object]:
     """What parsing found, kept beside the payload so that the pipeline need not parse again."""
     return {
-        "rules": envelope.rules.version,
-        "keys": [list(key) for key in event.keys],
-        "refused": [[item.kind, item.raw[:100], item.reason] for item in event.refused_keys],
+        **as_stored(event.keys, event.refused_keys, envelope.rules.version),
         "traits": event.traits,
         "lines": [list(line) for line in event.lines],
     }

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from cdp.domain.events import keys_of
+from cdp.domain.events import as_stored, keys_of
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
@@ -24,7 +24,7 @@ from cdp.identity.evidence import (
 )
 from cdp.identity.ledger import Cause
 from cdp.identity.locks import hold_rules, lock_components, lock_identifiers
-from cdp.identity.logins import mark, on_switched
+from cdp.identity.logins import Stretch, mark, on_switched
 from cdp.identity.subjects import Rehung, attach, rehang, rehang_naming, rehang_stretches
 from cdp.models import Event
 from cdp.selectors.rules import active_rules
@@ -72,7 +72,8 @@ def resolve(event_ids: list[int]) -> Resolution:
         if applied.flipped:
             resolution.rehung = rehang_naming(applied.flipped, rules)
     on_devices = attach(seen, ids, held.shared, rules)
-    _switch(seen, on_devices, resolution, rules)
+    stretches = mark(seen, ids)
+    _switch(stretches, on_devices, resolution, rules)
     if resolution.rehung:
         resolution.recount = {
             id_ for _, old, new in resolution.rehung for id_ in (old, new) if id_ is not None
@@ -82,9 +83,10 @@ def resolve(event_ids: list[int]) -> Resolution:
     return resolution
 
 
-def _switch(seen: list[Seen], on_devices: list[int], resolution: Resolution, rules: Rules) -> None:
+def _switch(
+    stretches: list[Stretch], on_devices: list[int], resolution: Resolution, rules: Rules
+) -> None:
     """Logins and logouts of the batch: who holds a device that several people log in on."""
-    stretches = mark(seen)
     new = set(resolution.events)
     if on_devices:  # not counted yet: they simply hang where they belong
         rehang(on_switched(on_devices), rules)
@@ -122,9 +124,5 @@ def _read_again(event_ids: list[int], rules: Rules) -> None:
     rows = list(Event.objects.filter(id__in=event_ids).only("channel", "payload", "parsed"))
     for row in rows:
         keys, refused = keys_of(row.payload, row.channel, settings.DEFAULT_PHONE_REGION, rules)
-        row.parsed |= {
-            "rules": rules.version,
-            "keys": [list(key) for key in keys],
-            "refused": [[item.kind, item.raw[:100], item.reason] for item in refused],
-        }
+        row.parsed |= as_stored(keys, refused, rules.version)
     Event.objects.bulk_update(rows, ["parsed"], batch_size=500)

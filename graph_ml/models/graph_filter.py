@@ -22,8 +22,6 @@ from graph_ml.models.lightgcn import spectral_start
 
 TEXT_WEIGHTS = (0.0, 0.5, 1.0, 1.5)
 POPULARITY = (0.3, 0.5)
-VALIDATION = 0.1
-JUDGES = 3000
 
 
 class GraphFilter:
@@ -41,7 +39,7 @@ class GraphFilter:
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         words = text_part(features.text, self.text_dimensions)
-        past = later_part(data, VALIDATION, JUDGES)
+        past = later_part(data)
         # Too many signals of a small graph would only repeat what was touched.
         count = min(self.dimensions, max(2, len(data.skus) // 8))
         signals = spectral_start(past.matrix, count)

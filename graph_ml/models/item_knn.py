@@ -22,8 +22,6 @@ from graph_ml.models.contract import ProductFeatures, Report, Scores
 BLOCK = 1000
 NEIGHBOURS = (50, 200)
 SHRINKAGE = (0.0, 10.0, 50.0)
-VALIDATION = 0.1
-JUDGES = 3000
 
 
 class ItemKNN:
@@ -36,7 +34,7 @@ class ItemKNN:
         self.similar: sparse.csr_matrix = sparse.csr_matrix((0, 0))
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        past = later_part(data, VALIDATION, JUDGES)
+        past = later_part(data)
         best = -1.0
         for k, shrink in product(NEIGHBOURS, SHRINKAGE) if past.targets else ():
             self.similar = _similar(past.matrix, k, shrink)

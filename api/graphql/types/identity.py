@@ -11,10 +11,11 @@ from strawberry.types import Info
 
 from api.graphql.context import context_of
 from api.graphql.types.customer import Identifier
+from cdp.domain.partition import LINKED
 from cdp.domain.rules_file import write
 from cdp.models import RuleSet as RuleSetRow
 from cdp.models import RuleSetStatus, Scope
-from cdp.selectors.explain import LINKED, Explanation, Step, told
+from cdp.selectors.explain import Explanation, Step, told
 from cdp.selectors.rules import rules_of
 
 strawberry.enum(RuleSetStatus, name="RuleSetStatus")

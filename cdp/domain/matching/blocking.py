@@ -10,7 +10,7 @@ from itertools import combinations
 
 import jellyfish
 
-from cdp.domain.matching.fields import of_kind
+from cdp.domain.matching.fields import PARTS, of_kind
 
 Values = Mapping[str, str | None]
 # A block with more records than this names nobody: the key is left out of it.
@@ -42,11 +42,11 @@ def _alone(kind: str, value: str) -> Iterator[tuple[str, str]]:
     if kind in ("phone", "national_id", "email", "full_name", "street"):
         yield "all", value
     if kind == "phone" and len(value) > 7:
-        yield "end", value[-7:]
+        yield "end", PARTS["phone"]["end"](value)
     if kind == "email":
-        yield "local", value.partition("@")[0]
+        yield "local", PARTS["email"]["local"](value)
     if kind in ("full_name", "street"):
-        yield "words", " ".join(sorted(value.split()))
+        yield "words", PARTS[kind]["sorted"](value)
 
 
 def _paired(kind: str, value: str) -> Iterator[tuple[str, str]]:
@@ -61,10 +61,10 @@ def _paired(kind: str, value: str) -> Iterator[tuple[str, str]]:
             yield "last", words[-1][:5]
     elif kind == "birth_date":
         yield "all", value
-        yield "year", value[:4]
+        yield "year", PARTS["birth_date"]["year"](value)
     elif kind == "postcode":
         yield "all", value
-        yield "area", value[:-3] if len(value) > 5 and not value.isdigit() else value[:3]
+        yield "area", PARTS["postcode"]["area"](value)
     elif kind == "street":
         yield "start", value[:6]
     elif kind in ("city", "other") and len(value) > 2:

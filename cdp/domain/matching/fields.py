@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 FIELD_KINDS = (
     "given_name", "surname", "full_name", "birth_date", "street", "city", "postcode", "phone",
@@ -71,9 +71,6 @@ def _date(text: str) -> str:
     return text
 
 
-Record = Mapping[str, str | None]
-
-
 def derived(record: Mapping[str, str | None], kinds: Mapping[str, str]) -> dict[str, str | None]:
     """A cleaned record with the parts that comparisons look at (``<field>__<part>``)."""
     full: dict[str, str | None] = dict(record)
@@ -91,10 +88,6 @@ def derived(record: Mapping[str, str | None], kinds: Mapping[str, str]) -> dict[
 
 def of_kind(kinds: Mapping[str, str], kind: str) -> list[str]:
     return [name for name, found in kinds.items() if found == kind]
-
-
-def parts_of(kind: str) -> Iterable[str]:
-    return PARTS.get(kind, {})
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[str], str]]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -54,7 +54,10 @@ class Weights:
     prior: float
     trained: Mapping[str, Mapping[str, Trained]]
     frequencies: Mapping[str, Mapping[str, float]]
-    comparisons: tuple[Comparison, ...] = field(default=())
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        return comparisons(self.kinds)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Weights:
@@ -63,9 +66,7 @@ class Weights:
             name: {level: Trained(*pair) for level, pair in levels.items()}
             for name, levels in document["trained"].items()
         }
-        return cls(
-            kinds, document["prior"], trained, document["frequencies"], tuple(comparisons(kinds))
-        )
+        return cls(kinds, document["prior"], trained, document["frequencies"])
 
     def document(self) -> dict[str, Any]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.management.base import CommandError
@@ -12,6 +12,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -27,6 +28,20 @@ def told_plainly() -> Iterator[None]:
         yield
     except CDPError as error:
         raise CommandError(str(error)) from error
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, int], None]]:
+    """Work in steps whose length nobody knows beforehand: a bar for each step that reports."""
+    with progress() as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(name: str, count: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=None)
+            bar.advance(tasks[name], count)
+
+        yield advance
 
 
 def progress() -> Progress:

@@ -11,13 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from rich.progress import TaskID
 
 from cdp import pipeline
 from cdp.domain import rules_file
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
-from cdp.management.commands._base import progress, told_plainly
+from cdp.management.commands._base import steps, told_plainly
 from cdp.models import RuleSet, Verdict
 from cdp.selectors import explain, stats
 from cdp.selectors.customers import normalised
@@ -139,7 +138,7 @@ class Command(BaseCommand):
         if number is None:
             document = rules_file.read(_read(options["rules"]))
             number = pipeline.draft_rules(document, self.actor, self.reason or "simulated").pk
-        with _told() as advance:
+        with steps() as advance:
             row = pipeline.simulate_rules(number, advance)
         report = row.simulation or {}
         if options["json"]:
@@ -151,7 +150,7 @@ class Command(BaseCommand):
         )
 
     def _apply(self, options: dict[str, Any]) -> None:
-        with _told() as advance:
+        with steps() as advance:
             row = pipeline.apply_rules(options["number"], self.actor, advance)
         outcome, foretold = row.outcome or {}, row.simulation or {}
         self._show(outcome)
@@ -167,7 +166,7 @@ class Command(BaseCommand):
         self.stdout.write(f"rules {row.pk} are discarded")
 
     def _expire(self, options: dict[str, Any]) -> None:
-        with _told() as advance:
+        with steps() as advance:
             asked = pipeline.expire_links(advance)
         self.stdout.write("expired links no longer join" if asked else "no rule lets links expire")
 
@@ -205,24 +204,6 @@ def _sample(one: str | dict[str, Any]) -> str:
 def _said_by(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; kept in the ledger")
     parser.add_argument("--actor", default="", help="who says so (default: the account)")
-
-
-class _told:  # noqa: N801 - reads as a phrase: with _told() as advance
-    """Progress of a re-evaluation: a bar a step."""
-
-    def __enter__(self) -> Any:
-        self.bar = progress().__enter__()
-        self.tasks: dict[str, TaskID] = {}
-
-        def advance(name: str, count: int) -> None:
-            if name not in self.tasks:
-                self.tasks[name] = self.bar.add_task(name, total=None)
-            self.bar.advance(self.tasks[name], count)
-
-        return advance
-
-    def __exit__(self, *raised: Any) -> None:
-        self.bar.__exit__(*raised)
 
 
 def _read(path: Path | None) -> str:

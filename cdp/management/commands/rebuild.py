@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.progress import TaskID
 
 from cdp import pipeline
-from cdp.management.commands._base import progress, told_plainly
+from cdp.management.commands._base import steps, told_plainly
 
 CHECKS: dict[str, Callable[[], dict[str, tuple[int, list[str]]]]] = {
     "graph": pipeline.check_graph,
@@ -35,14 +34,7 @@ class Command(BaseCommand):
                 self._rebuild(options["what"])
 
     def _rebuild(self, what: str) -> None:
-        with progress() as bar:
-            tasks: dict[str, TaskID] = {}
-
-            def advance(name: str, count: int) -> None:
-                if name not in tasks:
-                    tasks[name] = bar.add_task(name, total=None)
-                bar.advance(tasks[name], count)
-
+        with steps() as advance:
             if what == "graph":
                 pipeline.rebuild_graph(advance)
             elif what == "identity":

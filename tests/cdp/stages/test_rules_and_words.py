@@ -302,7 +302,7 @@ def test_a_link_in_the_admin_changes_nothing(three: None) -> None:
     for do in ("apply", "simulate", "discard"):
         page = client.get(f"/admin/cdp/ruleset/{number}/{do}", follow=True)
         assert page.status_code == 200
-        assert client.post(f"/admin/cdp/ruleset/{number}/{do}").status_code in (301, 403)
+        assert client.post(page.request["PATH_INFO"]).status_code == 403
     row = RuleSet.objects.get(pk=number)
     assert (row.doing, row.status) == ("", "draft")
 

@@ -21,7 +21,7 @@ def weights() -> Weights:
         for one in comparisons(KINDS)
     }
     frequencies = {"name": {"smith": 0.02, "zyx": 0.001}, "phone": {}}
-    return Weights(KINDS, 0.2, trained, frequencies, tuple(comparisons(KINDS)))
+    return Weights(KINDS, 0.2, trained, frequencies)
 
 
 def test_the_weight_is_the_sum_of_its_parts(weights: Weights) -> None:
