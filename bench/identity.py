@@ -2,16 +2,21 @@
 
 python bench/identity.py events FILE [--json OUT] [--workers N] [--single N] [--merges N]
 python bench/identity.py records FILE [FILE…] --truth COLUMN [--columns COLUMN=KIND,…] [--json OUT]
+python bench/identity.py online FILE --columns COLUMN=KIND,… [--hold N] [--json OUT]
 
-FILE: Parquet with event_id, event_at, channel, ids (JSON: kind → raw values) and truth_person,
-which is read for the score only. OUT gets one object: pair_precision, pair_recall, pair_f1 over
-pairs of events, largest_customer (identifiers), events_per_s (micro-batches, all tables of the
-project written, durable), and what the other lines of the table say.
+FILE: Parquet with event_id, event_at, channel, ids (JSON: kind → raw values), pii (JSON: what was
+written down of a person; may be missing) and truth_person, which is read for the score only. OUT
+gets one object: pair_precision, pair_recall, pair_f1 over pairs of events that name an identifier,
+largest_customer (identifiers; records of people not counted), events_per_s (micro-batches, all
+tables of the project written, durable); then, with a matcher that Splink trained on the stream's
+records, matched_pair_precision … over all events that name anybody; and the table's other lines.
 
 records: Parquet or CSV, one record of a person a row; trains the record matcher without labels and
 scores it against COLUMN, beside Splink by itself. OUT gets edge_f1, cluster_f1, b_cubed, and the
 same under "splink". KIND: given_name, surname, full_name, birth_date, street, city, postcode,
 phone, email, national_id, other; without --columns the names of the columns are gone by.
+
+online: all but N records of a file are taken in and matched; then the others one at a time.
 """
 
 from __future__ import annotations
@@ -29,7 +34,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import machine, set_up, show, stack
 
-WARM = 1000
 COLUMNS = [
     "--map", "ids=ids", "--map", "event_id=messageId", "--map", "event_at=timestamp",
     "--map", "channel=event", "--set", "type=track",
@@ -52,20 +56,28 @@ def main() -> None:
     records.add_argument("--truth", required=True, metavar="COLUMN", help="who each record is")
     records.add_argument("--columns", default="", metavar="COLUMN=KIND,…")
     records.add_argument("--json", type=Path, metavar="OUT")
+    online = actions.add_parser("online", help="match records one at a time against many")
+    online.add_argument("file", type=Path, metavar="FILE")
+    online.add_argument("--columns", required=True, metavar="COLUMN=KIND,…")
+    online.add_argument("--hold", type=int, default=578, help="records that come one at a time")
+    online.add_argument("--json", type=Path, metavar="OUT")
     work = actions.add_parser("work", help="a worker of this bench")
     work.add_argument("limit", type=int)
     options = parser.parse_args()
     if options.action == "records":
         _records(options)
         return
-    if options.action == "events" and not options.file.is_file():
+    if options.action != "work" and not options.file.is_file():
         sys.exit(f"{options.file} is not a file")
     set_up("identity")
     if options.action == "work":
         _work(options.limit)
         return
     with stack():
-        rows, figures = run(options.file, options.workers, options.single, options.merges)
+        if options.action == "online":
+            rows, figures = _online(options.file, _pairs(options.columns), options.hold)
+        else:
+            rows, figures = run(options.file, options.workers, options.single, options.merges)
     show(f"identity: {options.file.name}", rows, None)
     if options.json:
         options.json.write_text(json.dumps(figures | {"machine": machine()}, indent=1) + "\n")
@@ -74,12 +86,15 @@ def main() -> None:
 def _records(options: argparse.Namespace) -> None:
     from bench.records import measure
 
-    said = [part.partition("=") for part in options.columns.split(",") if part]
-    columns = {name.strip(): kind.strip() for name, _, kind in said}
-    table, figures = measure(options.files, options.truth, columns)
+    table, figures = measure(options.files, options.truth, _pairs(options.columns))
     show("records: " + ", ".join(path.name for path in options.files), table, None)
     if options.json:
         options.json.write_text(json.dumps(figures | {"machine": machine()}, indent=1) + "\n")
+
+
+def _pairs(text: str) -> dict[str, str]:
+    said = [part.partition("=") for part in text.split(",") if part]
+    return {name.strip(): kind.strip() for name, _, kind in said}
 
 
 def run(
@@ -110,6 +125,14 @@ def run(
     figures |= score(file)
     rows += [{"what": name, "value": figures[name]} for name in
              ("pair_precision", "pair_recall", "pair_f1", "largest_customer", "shared", "customers")]  # fmt: skip
+    matched, seconds = _match()
+    figures |= matched | {"train_and_match_s": seconds}
+    rows.append({"what": "train a matcher, match all", "count": matched["matched_records"],
+                 "seconds": seconds, "note": "records"})  # fmt: skip
+    figures |= {f"matched_{k}": v for k, v in score(file, everybody=True).items()}
+    rows += [{"what": name, "value": figures[name]} for name in
+             ("matched_pair_precision", "matched_pair_recall", "matched_pair_f1",
+              "matched_largest_customer", "review_backlog")]  # fmt: skip
     for name, key, done, seconds, more in _rules():
         note(name, done, seconds, key, more)
     if merges:
@@ -135,13 +158,15 @@ def _files(file: Path, single: int) -> Iterator[Path]:
 
 
 def _accept(path: Path, name: str) -> int:
+    import pyarrow.parquet as pq
     from django.core.management import call_command
 
     from cdp.models import Event
     from cdp.stages.register import register_source
 
     register_source(f"bench-{name}", "web")
-    call_command("import_events", str(path), "--source", f"bench-{name}", *COLUMNS)
+    written = ["--map", "pii=traits"] if "pii" in pq.read_schema(path).names else []
+    call_command("import_events", str(path), "--source", f"bench-{name}", *COLUMNS, *written)
     return Event.objects.count()
 
 
@@ -204,9 +229,10 @@ def _work(limit: int) -> None:
     print(json.dumps(took), flush=True)
 
 
-def score(file: Path) -> dict[str, Any]:
+def score(file: Path, everybody: bool = False) -> dict[str, Any]:
     """Event pairs: an event belongs to the customer of its subject; one that hangs on a shared
-    identifier to nobody else. Events without identifiers are left out on both sides."""
+    identifier to nobody else. Events that name nobody are left out on both sides, and those that
+    only write a person down too, unless ``everybody``."""
     import pyarrow.parquet as pq
 
     from cdp.models import Event, Identifier
@@ -215,10 +241,11 @@ def score(file: Path) -> dict[str, Any]:
     truth = dict(zip(table["event_id"].to_pylist(), table["truth_person"].to_pylist(), strict=True))
     cells: Counter[tuple[int, str]] = Counter()
     rows = Event.objects.filter(subject__isnull=False).values_list(
-        "message_id", "id", "subject__customer_id", "subject__shared"
+        "message_id", "id", "subject__customer_id", "subject__shared", "parsed__keys"
     )
-    for message, id_, customer, shared in rows.iterator():
-        cells[(-id_ if shared else customer, truth[message])] += 1
+    for message, id_, customer, shared, keys in rows.iterator():
+        if everybody or any(kind != "record" for kind, _ in keys):
+            cells[(-id_ if shared else customer, truth[message])] += 1
     joined: Counter[int] = Counter()
     people: Counter[str] = Counter()
     for (customer, person), count in cells.items():
@@ -228,17 +255,101 @@ def score(file: Path) -> dict[str, Any]:
         sum(n * (n - 1) // 2 for n in c.values()) for c in (cells, joined, people)
     )
     precision, recall = right / max(1, all_joined), right / max(1, all_true)
-    sizes = Counter(
-        Identifier.objects.filter(customer__isnull=False).values_list("customer_id", flat=True)
-    )
+    identifiers = Identifier.objects.filter(customer__isnull=False).exclude(kind="record")
+    sizes = Counter(identifiers.values_list("customer_id", flat=True))
     return {
         "pair_precision": precision,
         "pair_recall": recall,
         "pair_f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         "largest_customer": max(sizes.values(), default=0),
-        "shared": Identifier.objects.filter(shared=True).count(),
+        "shared": identifiers.filter(shared=True).count(),
         "customers": len(sizes),
     }
+
+
+def _match() -> tuple[dict[str, Any], float]:
+    """A matcher trained on the records of the stream, without labels, and adopted as it is."""
+    from cdp import pipeline
+    from cdp.errors import CDPError
+    from cdp.matching.run import train_matcher
+    from cdp.models import Record
+    from cdp.selectors.reviews import backlog
+
+    started = time.monotonic()
+    try:
+        made = train_matcher("bench", lambda line: print(f"  {line}"))
+        pipeline.adopt_matcher(made.pk, "bench", lambda name, count: None)
+    except CDPError as error:
+        print(f"  no matcher: {error}")
+    found = {"matched_records": Record.objects.count(), "review_backlog": backlog()}
+    return found, time.monotonic() - started
+
+
+def _online(
+    file: Path, columns: dict[str, str], hold: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """One record at a time against all the others: weighed, joined, and committed durably."""
+    from django.utils import timezone
+
+    from bench.records import read
+    from cdp import pipeline
+    from cdp.domain.events import Envelope
+    from cdp.models import Match, Record
+    from cdp.stages import match
+    from cdp.stages.register import register_source
+
+    rows = [{kind: row[name] for name, kind in columns.items()} for row in read([file])]
+    source, _ = register_source("bench-tills", "store")
+
+    def take_in(first: int, some: list[dict[str, Any]]) -> None:
+        messages = [
+            {"type": "identify", "messageId": f"r{first + n}", "traits": traits,
+             "context": {"externalIds": [{"type": "loyalty_card", "id": f"card-{first + n}"}]}}
+            for n, traits in enumerate(some)
+        ]  # fmt: skip
+        pipeline.accept(source, messages, Envelope("store", timezone.now()))
+
+    many = rows[: max(0, len(rows) - hold)]
+    for first in range(0, len(many), 500):
+        take_in(first, many[first : first + 500])
+    while pipeline.process_events():
+        pass
+    matched, seconds = _match()
+    weighed: list[float] = []
+    took: list[float] = []
+
+    def timed(*arguments: Any) -> Any:
+        started = time.monotonic()
+        found = enter(*arguments)
+        weighed.append(1000 * (time.monotonic() - started))
+        return found
+
+    enter, match.enter = match.enter, timed
+    for n, row in enumerate(rows[len(many) :], len(many)):
+        take_in(n, [row])
+        while pipeline.process_events():
+            pass
+        started = time.monotonic()
+        if pipeline.match_records():
+            took.append(1000 * (time.monotonic() - started))
+    figures = {"records": matched["matched_records"], **_percentiles("weighed", weighed),
+               **_percentiles("joined", took), "train_and_match_s": seconds, "matches": Match.objects.count()}  # fmt: skip
+    table = [
+        {"what": "train a matcher, match all", "count": figures["records"], "seconds": seconds},
+        {"what": "a record into its blocks, weighed", "count": len(weighed), "note": _said(figures, "weighed")},
+        {"what": "… joined, profiles, committed", "count": len(took), "note": _said(figures, "joined")},
+        {"what": "records in the end", "count": Record.objects.count()},
+    ]  # fmt: skip
+    return table, figures
+
+
+def _percentiles(name: str, took: list[float]) -> dict[str, float]:
+    took.sort()
+    return {f"{name}_p{p}_ms": took[min(len(took) - 1, int(len(took) * p / 100))] for p in (50, 99)}
+
+
+def _said(figures: dict[str, Any], name: str) -> str:
+    return f"p50 {figures[f'{name}_p50_ms']:.2f} ms, p99 {figures[f'{name}_p99_ms']:.2f} ms"
 
 
 def _rules() -> Iterator[tuple[str, str, int, float, str]]:
@@ -271,17 +382,27 @@ def _rules() -> Iterator[tuple[str, str, int, float, str]]:
 
 
 def _merges(count: int) -> Iterator[tuple[str, str, int, float]]:
-    """Customers of one identifier, two by two: asserted one, then taken back."""
-    from django.db.models import Count
+    """Strangers of one identifier each, two by two: asserted one, then taken back."""
+    from django.utils import timezone
 
     from cdp import pipeline
+    from cdp.domain.events import Envelope
     from cdp.domain.identifiers import Key
-    from cdp.models import Customer, Identifier, Verdict
+    from cdp.models import Verdict
+    from cdp.stages.register import register_source
 
-    alone = Customer.objects.annotate(n=Count("identifiers")).filter(n=1).values("id")
-    found = Identifier.objects.filter(customer_id__in=alone, shared=False).order_by("id")
-    keys = [Key(*row) for row in found.values_list("kind", "value")[: 2 * count]]
-    pairs = list(zip(keys[::2], keys[1::2], strict=False))
+    source, _ = register_source("bench-strangers", "web")
+    names = [f"stranger-{n}" for n in range(2 * count)]
+    for first in range(0, len(names), 500):
+        messages = [
+            {"type": "page", "messageId": name, "anonymousId": name}
+            for name in names[first : first + 500]
+        ]
+        pipeline.accept(source, messages, Envelope("web", timezone.now()))
+    while pipeline.process_events():
+        pass
+    keys = [Key("cookie", name) for name in names]
+    pairs = list(zip(keys[::2], keys[1::2], strict=True))
     started = time.monotonic()
     made = [pipeline.assert_link(a, b, Verdict.MUST_LINK, "bench", "bench").pk for a, b in pairs]
     yield "small merges by hand", "merges_per_s", len(pairs), time.monotonic() - started

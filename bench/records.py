@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def measure(
     from bench import splink_peer
     from cdp.domain.matching.clustering import connected
 
-    rows = _read(files)
+    rows = read(files)
     if truth not in rows[0]:
         sys.exit(f"no column {truth}; there are {', '.join(rows[0])}")
     kinds = _kinds(rows[0], truth, columns)
@@ -59,16 +58,8 @@ def _ours(
 
     weights = train(records, kinds, lambda line: print(f"  {line}")).weights
     full = [derived(record, weights.kinds) for record in records]
-    blocks: dict[str, list[int]] = defaultdict(list)
-    for number, record in enumerate(full):
-        for key in blocking.keys(record, weights.kinds):
-            blocks[key].append(number)
-    pairs = {
-        pair
-        for ids in blocks.values()
-        if 1 < len(ids) <= blocking.MOST
-        for pair in combinations(ids, 2)
-    }
+    keyed = ((n, blocking.keys(record, weights.kinds)) for n, record in enumerate(full))
+    pairs = blocking.pairs(blocking.blocks(keyed))
     scored = [(weights.weight(full[a], full[b]), a, b) for a, b in pairs]
 
     def clusters(kept: Scored, threshold: float) -> list[int]:
@@ -139,7 +130,7 @@ def _root(groups: Mapping[int, int], one: int) -> int:
     return one
 
 
-def _read(files: Sequence[Path]) -> list[dict[str, Any]]:
+def read(files: Sequence[Path]) -> list[dict[str, Any]]:
     import pyarrow.csv
     import pyarrow.parquet
 

@@ -1,6 +1,7 @@
 """The one page that says what follows what.
 
 ingest ─► outbox ─► resolve ─► observe ─► fold ─► outbox ─► project (graph)
+                       └─► outbox ─► match (records of people) ─► observe ─► fold ─► …
 facts ─► render (texts)      served ─► record (exposures)
 
 What works in PostgreSQL is one transaction: claimed messages are deleted with the work they asked
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +30,8 @@ from cdp.models import (
     Assertion,
     ConsistencyReport,
     ImportRun,
+    Label,
+    Matcher,
     OutboxMessage,
     ReceiptStatus,
     RuleSet,
@@ -40,8 +44,11 @@ from cdp.selectors.by_hand import living, merge_pairs, split_pairs
 from cdp.selectors.consistency import one_moment
 from cdp.selectors.decisions import Rehearsal, rehearsal
 from cdp.selectors.rules import rule_set
+from cdp.stages import adopt_matcher as adopt_stage
 from cdp.stages import assert_link as assert_link_stage
-from cdp.stages import change_rules, rebuild
+from cdp.stages import change_rules, match, rebuild
+from cdp.stages import review as review_stage
+from cdp.stages.adopt_matcher import Thresholds as Thresholds
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
 from cdp.stages.ingest import Outcome as Outcome
@@ -58,6 +65,8 @@ Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
 CHANGING_RULES_LOCK = 7_301_004
 EVENT_MESSAGES = 10
+RECORDS = 100
+RECORD_MESSAGES = 4
 GRAPH_MESSAGES = 40
 GRAPH_IDS = 20_000
 CONTENT_PRODUCTS = 500
@@ -66,6 +75,11 @@ CONTENT_PRODUCTS = 500
 def process_events(limit: int = EVENT_MESSAGES) -> int:
     """Resolve, profile and hand on the next accepted events; returns how many messages it did."""
     return draining.in_transaction(Topic.EVENTS, limit, _take_in_events)
+
+
+def match_records(limit: int = RECORD_MESSAGES) -> int:
+    """Match the next records of people with those known; returns how many messages it did."""
+    return draining.in_transaction(Topic.RECORDS, limit, _take_in_records)
 
 
 def project_graph(limit: int = GRAPH_MESSAGES) -> int:
@@ -103,7 +117,7 @@ def drain(advance: Callable[[int], None] = lambda done: None) -> int:
     """Work here until nothing is due in the outbox; returns how many messages were done."""
     total = 0
     while True:
-        done = process_events() + project_graph()
+        done = process_events() + match_records() + project_graph()
         if not done:
             return total
         total += done
@@ -175,6 +189,59 @@ def rehearse(decide: Callable[[], Assertion]) -> Rehearsal:
     return draining.retrying(tried)
 
 
+def review(match: int, same: bool, actor: str, reason: str) -> Label:
+    """A person's verdict on two records that match: an assertion, and a pair to learn from."""
+
+    def decide() -> Label:
+        row = review_stage.claim(match)
+        verdict = Verdict.MUST_LINK if same else Verdict.CANNOT_LINK
+        pair = review_stage.pair_of(row)
+        done = assert_link_stage.assert_links([pair], verdict, actor, reason)
+        _after_decision(done.applied, done.rehung)
+        return review_stage.label(row, same, done.words[0], actor)
+
+    return draining.retrying(decide)
+
+
+def keep_matcher(document: Mapping[str, Any], thresholds: Thresholds, **found: Any) -> Matcher:
+    """A trained matcher as a candidate; it does nothing until it is adopted."""
+    return adopt_stage.keep_matcher(document, thresholds, **found)
+
+
+def adopt_matcher(
+    number: int,
+    actor: str,
+    advance: Advance,
+    thresholds: Thresholds | None = None,
+    simulate: bool = False,
+) -> Matcher:
+    """Make a matcher active and match all records by it, in one transaction; ``simulate``: take
+    everything back and only report what it would have changed."""  # fmt: skip
+
+    def decide() -> Matcher:
+        done = adopt_stage.adopt_matcher(number, actor, thresholds, advance)
+        if simulate:
+            transaction.set_rollback(True)
+        else:
+            _after_decision(done.applied, done.rehung)
+        return done.matcher
+
+    return draining.retrying(decide)
+
+
+def ask_matcher(number: int, actor: str, thresholds: Thresholds) -> Matcher:
+    """Have a worker adopt a matcher.
+
+    Raises:
+        CDPError: ``no_such_matcher``, ``busy``.
+    """
+    with transaction.atomic():
+        row = adopt_stage.asked(number, "adopt")
+        payload = {"matchers": [number], "actor": actor, "thresholds": asdict(thresholds)}
+        outbox.add(Topic.RULES, payload)
+    return row
+
+
 def draft_rules(document: Mapping[str, Any], actor: str, reason: str) -> RuleSet:
     """Keep a changed rule set; it does nothing until it is applied."""
     return change_rules.draft_rules(document, actor, reason)
@@ -218,6 +285,9 @@ def process_rules() -> int:
 
 def _take_in_rules(messages: list[OutboxMessage]) -> None:
     for message in messages:
+        if "matchers" in message.payload:
+            _take_in_matcher(message.payload)
+            continue
         [number], actor = message.payload["rules"], message.payload["actor"]
         try:
             if message.payload["do"] != change_rules.APPLY:
@@ -232,6 +302,19 @@ def _take_in_rules(messages: list[OutboxMessage]) -> None:
             change_rules.failed(number, CDPError("internal", f"{type(error).__name__}: {error}"))
         else:
             change_rules.failed(number, None)
+
+
+def _take_in_matcher(payload: Mapping[str, Any]) -> None:
+    [number] = payload["matchers"]
+    try:
+        adopt_matcher(number, payload["actor"], _unseen, Thresholds(**payload["thresholds"]))
+    except CDPError as error:
+        adopt_stage.failed(number, error)
+    except Exception as error:
+        log.exception("matcher %s", number)
+        adopt_stage.failed(number, CDPError("internal", f"{type(error).__name__}: {error}"))
+    else:
+        adopt_stage.failed(number, None)
 
 
 def _unseen(name: str, count: int) -> None:
@@ -273,8 +356,16 @@ def _take_in_events(messages: list[OutboxMessage]) -> None:
     done = resolve(events)
     seen = observe(done.events, done.recount)
     changed = fold(seen.subjects | done.recount | done.moved, done.customers)
+    records = sorted(done.records)
+    for first in range(0, len(records), RECORDS):
+        outbox.add(Topic.RECORDS, {"records": records[first : first + RECORDS]})
     identities = done.moved | done.flipped | done.recount
     _hand_to_graph(seen.acts, identities, {*done.customers, *changed}, done.rehung)
+
+
+def _take_in_records(messages: list[OutboxMessage]) -> None:
+    done = match.match_records({id_ for message in messages for id_ in message.payload["records"]})
+    _after_decision(done.applied, done.rehung)
 
 
 def _hand_to_graph(

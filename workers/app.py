@@ -9,6 +9,7 @@ from django.conf import settings
 
 TICK = float(os.environ.get("UNISON_TICK_SECONDS", "0.5"))
 RETRAIN = float(os.environ.get("UNISON_RETRAIN_SECONDS", str(6 * 3600)))
+RETRAIN_MATCHER = float(os.environ.get("UNISON_RETRAIN_MATCHER_SECONDS", str(7 * 24 * 3600)))
 
 app = Celery("unison")
 app.conf.update(
@@ -39,6 +40,11 @@ app.conf.update(
             "schedule": TICK,
             "options": {"expires": 2 * TICK},
         },
+        "records": {
+            "task": "workers.events.match_records",
+            "schedule": TICK,
+            "options": {"expires": 2 * TICK},
+        },
         "rules": {
             "task": "workers.identity.change_rules",
             "schedule": 2.0,
@@ -48,6 +54,11 @@ app.conf.update(
             "task": "workers.identity.expire_links",
             "schedule": 24 * 3600.0,
             "options": {"expires": 3600},
+        },
+        "matcher": {
+            "task": "workers.learning.train_matcher",
+            "schedule": RETRAIN_MATCHER,
+            "options": {"expires": RETRAIN_MATCHER},
         },
         "content": {
             "task": "workers.content.refresh",

@@ -16,6 +16,11 @@ def drain() -> int:
     return _until_empty(pipeline.process_events)
 
 
+@app.task(name="workers.events.match_records")
+def match_records() -> int:
+    return _until_empty(pipeline.match_records)
+
+
 @app.task(name="workers.events.drain_graph")
 def drain_graph() -> int:
     return _until_empty(pipeline.project_graph)

@@ -10,6 +10,18 @@ from workers.app import app
 log = logging.getLogger(__name__)
 
 
+@app.task(name="workers.learning.train_matcher")
+def train_matcher() -> int | None:
+    """The number of the new candidate, which a person adopts; None with too few records."""
+    from cdp.matching.run import train_matcher as train  # Splink and DuckDB, here and nowhere else
+
+    try:
+        return train("schedule", log.info).pk
+    except CDPError as error:
+        log.warning("no matcher this time: %s", error)
+        return None
+
+
 @app.task(name="workers.learning.retrain")
 def retrain() -> int | None:
     """The serving artifact's id after the run; None when there was nothing to learn from."""

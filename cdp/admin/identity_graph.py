@@ -119,10 +119,15 @@ def _colour(edge: Edge) -> str:
 
 
 def _width(edge: Edge) -> float:
+    if edge.weight is not None:
+        return 2.0
     return 3.0 if not edge.count else round(1 + math.log10(edge.count), 1)
 
 
 def _evidence(edge: Edge) -> str:
+    if edge.weight is not None:
+        seen = f"match of {edge.weight:.1f} bits"
+        return f"{seen}; refused: {told(edge.verdict)}" if edge.refused else seen
     if not edge.count:
         return f"{edge.verdict.replace('_', '-')}, said {edge.first_at:%Y-%m-%d}"
     seen = f"seen together {edge.count} times, {edge.first_at:%Y-%m-%d} to {edge.last_at:%Y-%m-%d}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from cdp.domain.commerce import Line, lines_of, verb_of
-from cdp.domain.identifiers import Key, Refused
+from cdp.domain.identifiers import RECORD, Key, Refused
 from cdp.domain.normalisers import normalise
+from cdp.domain.records import Record, record_of
 from cdp.domain.rules import DEFAULT_RULES, Rules
 from cdp.domain.soundness import unsound
 
@@ -54,6 +55,25 @@ def json_size(value: object) -> int:
 
 
 @dataclass(frozen=True)
+class Names:
+    """By what a message names a person: identifiers, those refused, and the record in its traits
+    (whose own identifier is among ``keys``)."""
+
+    keys: tuple[Key, ...]
+    refused: tuple[Refused, ...]
+    record: Record | None
+
+    def stored(self, rules_version: str) -> dict[str, object]:
+        """What is kept of it beside the event, and under which rules it was read."""
+        return {
+            "rules": rules_version,
+            "keys": [list(key) for key in self.keys],
+            "refused": [[item.kind, item.raw[:100], item.reason] for item in self.refused],
+            **({"record": self.record.fields} if self.record else {}),
+        }
+
+
+@dataclass(frozen=True)
 class ParsedEvent:
     message_id: str
     type: str
@@ -61,8 +81,7 @@ class ParsedEvent:
     verb: str
     occurred_at: datetime
     payload: dict[str, Any]
-    keys: tuple[Key, ...]
-    refused_keys: tuple[Refused, ...]
+    names: Names
     traits: dict[str, Any]
     lines: tuple[Line, ...]
 
@@ -118,10 +137,9 @@ def _parse(raw: dict[str, Any], message_id: str, envelope: Envelope) -> ParsedEv
         raise _Bad(
             "trait_key_too_long", f"traits.{long[:50]}…", f"more than {MAX_TRAIT_KEY} characters"
         )
-    _require_ids(raw, context, str(kind))
+    names = names_of(payload, envelope.channel, envelope.region, envelope.rules)
+    _require_ids(raw, context, str(kind), names)
     properties = _mapping(raw, "properties")
-    found = _named(raw, context, traits, properties, envelope.channel)
-    keys, refused = _keys(found, envelope.region, envelope.rules)
     verb = verb_of(str(kind), name or "")
     return ParsedEvent(
         message_id=message_id,
@@ -130,8 +148,7 @@ def _parse(raw: dict[str, Any], message_id: str, envelope: Envelope) -> ParsedEv
         verb=verb,
         occurred_at=occurred_at(raw, envelope),
         payload=payload,
-        keys=keys,
-        refused_keys=refused,
+        names=names,
         traits={**_consents(context), **(traits if kind == "identify" else {})},
         lines=tuple(lines_of(properties)) if verb else (),
     )
@@ -232,33 +249,33 @@ def _externals(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _require_ids(raw: Mapping[str, Any], context: Mapping[str, Any], kind: str) -> None:
+def _require_ids(
+    raw: Mapping[str, Any], context: Mapping[str, Any], kind: str, found: Names
+) -> None:
     if kind == "alias" and not (_text(raw, "previousId") and _text(raw, "userId")):
         raise _Bad("missing_id", "previousId", "an alias needs previousId and userId")
     names = ["userId", "anonymousId", "groupId"] if kind == "group" else ["userId", "anonymousId"]
-    if kind != "alias" and not any(_text(raw, name) for name in names) and not _externals(context):
-        raise _Bad("missing_id", "userId", "userId, anonymousId or context.externalIds is required")
+    if kind == "alias" or any(_text(raw, name) for name in names):
+        return
+    if not _externals(context) and not found.record:
+        raise _Bad(
+            "missing_id", "userId",
+            "userId, anonymousId, context.externalIds, or traits with a name and a birth date, "
+            "street or national id are required",
+        )  # fmt: skip
 
 
-def as_stored(
-    keys: Iterable[Key], refused: Iterable[Refused], rules_version: str
-) -> dict[str, object]:
-    """What is kept beside an event of the identifiers found in it, and under which rules."""
-    return {
-        "rules": rules_version,
-        "keys": [list(key) for key in keys],
-        "refused": [[item.kind, item.raw[:100], item.reason] for item in refused],
-    }
-
-
-def keys_of(
-    payload: Mapping[str, Any], channel: str, region: str, rules: Rules
-) -> tuple[tuple[Key, ...], tuple[Refused, ...]]:
-    """The identifiers of a stored event under these rules, and what they refuse."""
+def names_of(payload: Mapping[str, Any], channel: str, region: str, rules: Rules) -> Names:
+    """By what an event names a person, under these rules."""
     context = _mapping(payload, "context")
     traits = {**_mapping(context, "traits", "context."), **_mapping(payload, "traits")}
     properties = _mapping(payload, "properties")
-    return _keys(_named(payload, context, traits, properties, channel), region, rules)
+    found = _named(payload, context, traits, properties, channel)
+    keys, refused = _keys(found, region, rules)
+    record = record_of(traits, found)
+    if record is not None:
+        keys |= {Key(RECORD, record.value)}
+    return Names(tuple(sorted(keys)), tuple(refused), record)
 
 
 def _named(
@@ -287,22 +304,23 @@ def _named(
 
 def _keys(
     found: list[tuple[str, object]], region: str, rules: Rules
-) -> tuple[tuple[Key, ...], tuple[Refused, ...]]:
+) -> tuple[set[Key], list[Refused]]:
     keys: set[Key] = set()
     refused: list[Refused] = []
     for kind, value in found:
         if value is not None and value != "":
             text = _id_text(value)
-            result = (
-                Refused(kind, repr(value)[:100], "not_text")
-                if text is None
-                else normalise(kind, text, region, rules)
-            )
+            if text is None:
+                result: Key | Refused = Refused(kind, repr(value)[:100], "not_text")
+            elif kind == RECORD:
+                result = Refused(kind, text[:100], "unknown_kind")
+            else:
+                result = normalise(kind, text, region, rules)
             if isinstance(result, Refused):
                 refused.append(result)
             else:
                 keys.add(result)
-    return tuple(sorted(keys)), tuple(refused)
+    return keys, refused
 
 
 def _consents(context: Mapping[str, Any]) -> dict[str, Any]:

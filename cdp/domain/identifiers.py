@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# The kinds that the tracking contract can carry, strongest first.
+# A record of a person (name, birth date, address) stands for itself as the weakest kind: messages
+# cannot name one, it is found in their traits (see ``domain.records``).
+RECORD = "record"
+# The others are those that the tracking contract can carry; strongest first.
 KINDS = (
     "user_id",
     "crm_id",
@@ -15,7 +18,10 @@ KINDS = (
     "social_handle",
     "device_id",
     "cookie",
+    RECORD,
 )
+# A person has a handful of identifiers; a customer with more than this is looked at.
+SUSPICIOUS = 40
 
 
 class Key(NamedTuple):

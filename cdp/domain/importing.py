@@ -26,12 +26,12 @@ def parse_map(pairs: list[str]) -> dict[str, str]:
     mapping: dict[str, str] = {}
     for pair in pairs:
         column, separator, target = pair.partition("=")
-        known = target in PLAIN or target.startswith(PREFIXES) or target == "ids"
+        known = target in PLAIN or target.startswith(PREFIXES) or target in ("ids", "traits")
         if not (column and separator and known):
             raise CDPError(
                 "bad_column_map",
                 f"{pair!r} is not column=target; a target is one of {', '.join(sorted(PLAIN))}, "
-                "ids, or begins with properties., traits., context. or id.",
+                "ids, traits, or begins with properties., traits., context. or id.",
                 field="--map",
             )
         mapping[column] = target
@@ -44,7 +44,7 @@ def message(
     """One row as a message. Without a map the row is a message already.
 
     ``ids`` takes a JSON object of kind to value(s); ``id.<kind>`` one value; both become
-    ``context.externalIds``.
+    ``context.externalIds``. ``traits`` takes a JSON object of trait to value.
     """
     if not mapping:
         return _plain(dict(row))
@@ -56,6 +56,8 @@ def message(
             continue
         if target == "ids":
             external += _ids(value, column)
+        elif target == "traits":
+            out["traits"] = {**_object(value, column, "traits"), **out.get("traits", {})}
         elif target.startswith("id."):
             external.append(_external(target.removeprefix("id."), value))
         elif target == "timestamp":
@@ -70,15 +72,23 @@ def message(
 
 
 def _ids(value: object, column: str) -> list[dict[str, str]]:
-    kinds = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(kinds, dict):
-        raise CDPError("bad_row", f"{column} must hold a JSON object of identifiers", field=column)
+    kinds = _object(value, column, "identifiers")
     return [
         _external(kind, one)
         for kind, values in kinds.items()
         for one in (values if isinstance(values, list) else [values])
         if one is not None
     ]
+
+
+def _object(value: object, column: str, what: str) -> dict[str, Any]:
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CDPError("bad_row", f"{column} must hold a JSON object of {what}", field=column)
+    return found
 
 
 def _external(kind: str, value: object) -> dict[str, str]:

@@ -7,16 +7,20 @@ algorithm with constraints). Late, repeated or shuffled events need no special c
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import RECORD, Key
 from cdp.domain.rules import Rules
 
 LINKED = "linked"
 EXPIRED = "expired"
+UNLIKE = "unlike"
+# Of two groups at most so many records each are held against each other.
+SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,35 @@ class Assertion:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A link that joins nobody, and why: ``shared``, ``shop_owned``, ``expired``, ``limit:<kind>``
-    or ``cannot_link``."""
+    """A link that joins nobody, and why: ``shared``, ``shop_owned``, ``expired``, ``limit:<kind>``,
+    ``cannot_link``, or for a match of two records ``unlike``: all the records on both sides, held
+    against each other, do not agree as these two do."""
 
     a: Key
     b: Key
     reason: str
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Records of people weighed against each other (bits, by ordered pair; a pair that is not
+    there says nothing). From ``merge_at`` on a pair joins."""
+
+    weights: Mapping[tuple[Key, Key], float]
+    merge_at: float
+
+    def joining(self) -> list[tuple[Key, Key]]:
+        """The pairs heavy enough to join, the heaviest first."""
+        heavy = [(-w, pair) for pair, w in self.weights.items() if w >= self.merge_at]
+        return [pair for _, pair in sorted(heavy)]
+
+    def mean(self, one: Iterable[Key], other: Iterable[Key]) -> float:
+        """Of all pairs between two groups; 0 bits (even odds) for those that say nothing."""
+        pairs = [ordered(a, b) for a in one for b in other]
+        return sum(self.weights.get(pair, 0.0) for pair in pairs) / len(pairs)
+
+
+NO_MATCHES = Matches({}, math.inf)
 
 
 @dataclass(frozen=True)
@@ -86,10 +113,11 @@ def partition(
     links: Iterable[Link],
     assertions: Iterable[Assertion],
     rules: Rules,
+    matches: Matches = NO_MATCHES,
     *,
     known_shared: frozenset[Key] = frozenset(),
 ) -> Partition:
-    """Customers from a set of evidence.
+    """Customers from a set of evidence: what was seen together first, then records that match.
 
     ``known_shared`` names identifiers already known to be shared when only part of their links is
     given (the incremental path); a full evaluation leaves it empty.
@@ -103,6 +131,7 @@ def partition(
         groups.ensure(word.a, word.b)
     groups.forbid(word for word in said if not word.must)
     refused = list(_join(groups, evidence, said, shared, rules))
+    refused += _match(groups, matches, shared, rules)
     anchor = groups.anchors(lambda key: _age(key, first_seen, rules))
     return Partition(anchor, shared & frozenset(anchor), tuple(refused))
 
@@ -139,6 +168,22 @@ def _join(
         elif a in shared or b in shared:
             yield Refusal(a, b, unjoined(a, b, rules))
         elif reason := groups.join(a, b):
+            yield Refusal(a, b, reason)
+
+
+def _match(
+    groups: _Groups, matches: Matches, shared: frozenset[Key], rules: Rules
+) -> Iterator[Refusal]:
+    """Join by matches, the heaviest first: two groups when they agree on the whole.
+
+    A single match is not enough: trusting each by itself chains people together.
+    """
+    for a, b in matches.joining():
+        if a not in groups.parent or b not in groups.parent:
+            continue  # rules keep it out of every event
+        if a in shared or b in shared:
+            yield Refusal(a, b, unjoined(a, b, rules))
+        elif reason := groups.join(a, b, matches=matches):
             yield Refusal(a, b, reason)
 
 
@@ -186,6 +231,7 @@ class _Groups:
         self.counts: dict[Key, Counter[str]] = {}
         self.enemies: dict[Key, set[Key]] = defaultdict(set)
         self.members: dict[Key, list[Key]] = {}
+        self.records: dict[Key, list[Key]] = {}
         self.ensure(*keys)
 
     def ensure(self, *keys: Key) -> None:
@@ -194,6 +240,7 @@ class _Groups:
                 self.parent[key] = key
                 self.counts[key] = Counter({key.kind: 1} if key.kind in self.limits else {})
                 self.members[key] = [key]
+                self.records[key] = [key] if key.kind == RECORD else []
 
     def forbid(self, cannot: Iterable[Assertion]) -> None:
         for word in cannot:
@@ -206,8 +253,11 @@ class _Groups:
             key = self.parent[key]
         return key
 
-    def join(self, a: Key, b: Key, *, by_hand: bool = False) -> str | None:
-        """Unite two groups, or say why not. A person's must-link may exceed a limit."""
+    def join(
+        self, a: Key, b: Key, *, by_hand: bool = False, matches: Matches | None = None
+    ) -> str | None:
+        """Unite two groups, or say why not. A person's must-link may exceed a limit; ``matches``:
+        only when the records on both sides agree on the whole."""
         one, two = self.find(a), self.find(b)
         if one == two:
             return None
@@ -218,10 +268,14 @@ class _Groups:
             for kind, count in sorted(total.items()):
                 if count > self.limits[kind] and self.counts[one][kind] and self.counts[two][kind]:
                     return f"limit:{kind}"
+        if matches and matches.mean(self.records[one], self.records[two]) < matches.merge_at:
+            return UNLIKE
         small, large = sorted((one, two), key=lambda root: (len(self.members[root]), root))
         self.parent[small] = large
         self.counts[large] = total
         self.members[large] += self.members.pop(small)
+        # The smallest values, which are hashes: the same sample in whatever order they came.
+        self.records[large] = sorted(self.records[large] + self.records.pop(small))[:SAMPLE]
         return None
 
     def _enemies(self, root: Key) -> Iterator[Key]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import re2
 
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import RECORD, Key
 
 NORMALISER_NAMES = ("text", "casefold", "email", "phone")
 
@@ -62,6 +62,7 @@ def _kinds() -> dict[str, Kind]:
         "social_handle": Kind(6, normaliser="casefold", max_neighbours=2),
         "device_id": Kind(7, max_neighbours=3),
         "cookie": Kind(8, max_neighbours=3),
+        RECORD: Kind(9),
     }
 
 

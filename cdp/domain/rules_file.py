@@ -8,7 +8,7 @@ from typing import Any
 import re2
 import yaml
 
-from cdp.domain.identifiers import KINDS
+from cdp.domain.identifiers import KINDS, RECORD
 from cdp.domain.rules import NORMALISER_NAMES, Kind, Rules, compiled
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
@@ -87,9 +87,12 @@ def to_rules(document: object, version: str = "file") -> Rules:
     for name in kinds:
         if name not in KINDS:
             raise _bad(f"kinds.{name}", f"unknown kind; known are {', '.join(KINDS)}")
-    if missing := [name for name in KINDS if name not in kinds]:
+    # Rules written before there were records say nothing of them.
+    if missing := [name for name in KINDS if name not in kinds and name != RECORD]:
         raise _bad(f"kinds.{missing[0]}", "is missing")
     read_kinds = {name: _kind(kinds[name], f"kinds.{name}") for name in kinds}
+    if RECORD not in read_kinds:
+        read_kinds[RECORD] = Kind(1 + max(kind.priority for kind in read_kinds.values()))
     taken: dict[int, str] = {}
     for name, kind in read_kinds.items():
         if kind.priority in taken:

@@ -12,10 +12,12 @@ from cdp.domain.identifiers import Key
 from cdp.domain.identity_diff import Diff, Regrouped, State, diff, neighbours, walk
 from cdp.domain.partition import LINKED, ordered
 from cdp.domain.rules import Rules
-from cdp.identity import history, logins, stored
+from cdp.identity import history, logins, matching, stored
+from cdp.identity.evaluate import REVIEW
 from cdp.identity.history import Advance
 from cdp.identity.stored import Evidence
 from cdp.identity.subjects import misplaced
+from cdp.selectors.matchers import active_matcher, all_matches
 from cdp.selectors.rules import active_rules
 
 SAMPLES = 20
@@ -46,11 +48,13 @@ def simulate(rules: Rules, advance: Advance) -> dict[str, Any]:
     else:
         links = history.history(rules, advance).links()
     known = {key for link in links for key in (link.a, link.b)}
-    result = pure.partition(links, stored.words_among(known), rules)
+    matches = all_matches()
+    result = pure.partition(links, stored.words_among(known), rules, matches)
     anchor = {key: of for key, of in result.anchor.items() if key in known}
     after = State(anchor, result.shared)
     refused = {(one.a, one.b): one.reason for one in result.refused}
     joined = [pair for link in links if (pair := ordered(link.a, link.b)) not in refused]
+    joined += [pair for pair in matches.joining() if pair not in refused]
     return _report(
         diff(before, after), neighbours(_stored_links(evidence)), neighbours(joined), refused
     )
@@ -61,16 +65,20 @@ def report(before: State, after: State, evidence: Evidence) -> dict[str, Any]:
     refused = {
         ordered(f.link.a, f.link.b): f.verdict for f in evidence.links if f.verdict != LINKED
     }
-    every = [ordered(f.link.a, f.link.b) for f in evidence.links]
+    refused |= {m.pair: m.verdict for m in evidence.matched if m.verdict not in (LINKED, REVIEW)}
+    every = [ordered(f.link.a, f.link.b) for f in evidence.links] + evidence.matches().joining()
     return _report(
         diff(before, after), neighbours(every), neighbours(_stored_links(evidence)), refused
     )
 
 
 def differences(rules: Rules, advance: Advance) -> dict[str, tuple[int, list[str]]]:
-    """Stored identity against the events read anew: links, identifiers, customers, subjects."""
+    """Stored identity against the events read anew: links, identifiers, customers, subjects; and
+    matches against the records weighed anew."""
     told = history.history(rules, advance)
-    result = pure.partition(told.links(), stored.words_among(told.seen.keys()), rules)
+    matches, of_matches = _matches_anew(advance)
+    words = stored.words_among(told.seen.keys())
+    result = pure.partition(told.links(), words, rules, matches)
     refused = {(one.a, one.b): one.reason for one in result.refused}
     want_links = {
         (*pair, t.count, t.first_at, t.last_at, refused.get(pair, LINKED))
@@ -83,9 +91,21 @@ def differences(rules: Rules, advance: Advance) -> dict[str, tuple[int, list[str
     return {
         "links": _compared(want_links, _links_in_full()),
         "customers": _compared(want, have),
+        "matches": of_matches,
         "logins": (logins.differences(), []),
         "events": (len(wrong), [f"event {id_}" for id_ in sorted(wrong)[:3]]),
     }
+
+
+def _matches_anew(advance: Advance) -> tuple[pure.Matches, tuple[int, list[str]]]:
+    """What the active matcher makes of all records now, and how the stored matches differ."""
+    matcher = active_matcher()
+    if matcher is None:
+        return pure.NO_MATCHES, (0, [])
+    have = all_matches()
+    want = pure.Matches(matching.by_key(matching.everything(matcher)), matcher.merge_at)
+    advance("matches", len(want.weights))
+    return want, _compared(set(want.weights.items()), set(have.weights.items()))
 
 
 def _compared(want: set[Any], have: set[Any]) -> tuple[int, list[str]]:
@@ -153,7 +173,8 @@ def _split(one: Regrouped, near: Near, refused: dict[Any, str]) -> dict[str, Any
 
 
 def _stored_links(evidence: Evidence) -> list[tuple[Key, Key]]:
-    return [ordered(f.link.a, f.link.b) for f in evidence.links if f.verdict == LINKED]
+    seen = [ordered(f.link.a, f.link.b) for f in evidence.links if f.verdict == LINKED]
+    return seen + [m.pair for m in evidence.matched if m.verdict == LINKED]
 
 
 def _named(key: Key) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import connection
 
 from cdp.domain import partition as pure
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import RECORD, SUSPICIOUS, Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays, ledger, stored
 from cdp.identity.ledger import Cause, Entry
 from cdp.identity.stored import Evidence
 from cdp.models import What
+
+REVIEW = "review"
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -51,10 +56,12 @@ def _judge(evidence: Evidence, rules: Rules, cause: Cause) -> Applied:
         evidence.pure_links(),
         [word for _, _, word in evidence.words],
         rules,
+        evidence.matches(),
         known_shared=evidence.known_shared,
     )
     applied, entries = _apply(evidence, result)
     entries += _verdicts(evidence, result, cause)
+    _warn_of_growth(evidence, result, applied)
     ledger.write(entries, cause, rules.version)
     return applied
 
@@ -95,13 +102,44 @@ def _verdicts(evidence: Evidence, result: pure.Partition, cause: Cause) -> Itera
         verdict = refused.get((low, high), pure.LINKED)
         if verdict != before:
             changed.append((a, b, verdict))
-    _write_verdicts(changed)
+    _write_verdicts("cdp_link", changed)
     for a, b, verdict in changed:
         linked = verdict == pure.LINKED
         yield Entry(
             What.LINKED if linked else What.REFUSED, a, b, event=cause.events.get((a, b)),
             reason="" if linked else verdict,
         )  # fmt: skip
+    yield from _match_verdicts(evidence, refused)
+
+
+def _match_verdicts(evidence: Evidence, refused: Mapping[tuple[Key, Key], str]) -> Iterator[Entry]:
+    """The same for matches; those that wait for a person are not decided."""
+    changed: list[tuple[int, int, str]] = []
+    for one in evidence.matched:
+        joins = one.weight >= evidence.merge_at
+        verdict = refused.get(one.pair, pure.LINKED) if joins else REVIEW
+        if verdict == one.verdict:
+            continue
+        changed.append((one.a, one.b, verdict))
+        bits = f"match of {one.weight:.1f} bits"
+        if verdict == pure.LINKED:
+            yield Entry(What.LINKED, one.a, one.b, reason=bits)
+        elif joins:
+            yield Entry(What.REFUSED, one.a, one.b, reason=f"{verdict} ({bits})")
+    _write_verdicts("cdp_match", changed)
+
+
+def _warn_of_growth(evidence: Evidence, result: pure.Partition, applied: Applied) -> None:
+    """Say when a customer grows beyond what a person has: mostly an identifier that is shared."""
+    if len(evidence.rows) <= SUSPICIOUS:
+        return
+    sizes = Counter(
+        result.anchor[row.key] for row in evidence.rows.values() if row.key.kind != RECORD
+    )
+    grown = {result.anchor[evidence.rows[id_].key] for id_ in applied.moved if id_ in evidence.rows}
+    for anchor in sorted(grown):
+        if sizes[anchor] > SUSPICIOUS:
+            log.warning("customer %s has grown to %s identifiers", public_id(anchor), sizes[anchor])
 
 
 def _components(evidence: Evidence, result: pure.Partition) -> dict[int, int]:
@@ -119,6 +157,7 @@ def _components(evidence: Evidence, result: pure.Partition) -> dict[int, int]:
         for a, b, link, _ in evidence.links
         if link.a not in result.shared and link.b not in result.shared
     ]
+    counting += [(m.a, m.b) for m in evidence.matched if m.weight >= evidence.merge_at]
     counting += [(a, b) for a, b, word in evidence.words if word.must]
     for a, b in counting:
         if a in parent and b in parent:
@@ -160,13 +199,13 @@ def _write(updates: list[tuple[int, int, int, bool]]) -> None:
         )
 
 
-def _write_verdicts(changed: list[tuple[int, int, str]]) -> None:
+def _write_verdicts(table: str, changed: list[tuple[int, int, str]]) -> None:
     if not changed:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE cdp_link l SET verdict = t.verdict
+            f"""
+            UPDATE {table} l SET verdict = t.verdict
             FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS t(a, b, verdict)
             WHERE l.a_id = t.a AND l.b_id = t.b
             """,

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection
 
 from cdp.domain import partition as pure
-from cdp.domain.events import keys_of
-from cdp.domain.identifiers import Key, Refused
+from cdp.domain.events import Names, names_of
+from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.models import Event
 
@@ -63,8 +63,7 @@ class Reading:
 
     event: int
     at: datetime
-    keys: tuple[Key, ...]
-    refused: tuple[Refused, ...]
+    names: Names
     stored: tuple[Key, ...]
 
 
@@ -81,7 +80,7 @@ def history(rules: Rules, advance: Advance) -> History:
     found = History()
     for chunk in readings(rules, advance):
         for item in chunk:
-            found.add(item.keys, item.at)
+            found.add(item.names.keys, item.at)
     return found
 
 
@@ -92,8 +91,8 @@ def _chunk(last: int) -> list[Any]:
 
 def _reading(row: Any, rules: Rules) -> Reading:
     id_, at, channel, payload, stored = row
-    keys, refused = keys_of(payload, channel, settings.DEFAULT_PHONE_REGION, rules)
-    return Reading(id_, at, keys, refused, tuple(sorted({Key(*key) for key in stored})))
+    names = names_of(payload, channel, settings.DEFAULT_PHONE_REGION, rules)
+    return Reading(id_, at, names, tuple(sorted({Key(*key) for key in stored})))
 
 
 def write_links_anew() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +11,11 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from cdp.domain import partition as pure
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import RECORD, Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.models import Verdict
+from cdp.selectors.matchers import merge_at
 
 
 class Row(NamedTuple):
@@ -36,6 +38,16 @@ class Found(NamedTuple):
     verdict: str
 
 
+class FoundMatch(NamedTuple):
+    """A match of two records as stored, with the verdict that it had."""
+
+    a: int
+    b: int
+    pair: tuple[Key, Key]
+    weight: float
+    verdict: str
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a decision depends on. ``keys`` also names neighbours outside ``rows``."""
@@ -45,6 +57,11 @@ class Evidence:
     links: list[Found]
     words: list[tuple[int, int, pure.Assertion]]
     known_shared: frozenset[Key]
+    matched: list[FoundMatch]
+    merge_at: float
+
+    def matches(self) -> pure.Matches:
+        return pure.Matches({one.pair: one.weight for one in self.matched}, self.merge_at)
 
     def pure_links(self) -> list[pure.Link]:
         """The links, and each identifier with itself: it was seen, maybe alone."""
@@ -151,7 +168,30 @@ def _evidence(
             if a in rows and b in rows
         ],
         known_shared,
+        *_matched(rows),
     )
+
+
+def _matched(rows: dict[int, Row]) -> tuple[list[FoundMatch], float]:
+    """The matches among these identifiers, and the weight from which they join."""
+    records = arrays.ints(
+        id_ for id_, row in rows.items() if row.key.kind == RECORD and not row.shared
+    )
+    if records == "{}":
+        return [], math.inf
+    found = _all(
+        """
+        SELECT a_id, b_id, weight, verdict FROM cdp_match
+        WHERE a_id = ANY (%s::bigint[]) AND b_id = ANY (%s::bigint[])
+        """,
+        [records, records],
+    )
+    if not found:
+        return [], math.inf
+    return [
+        FoundMatch(a, b, pure.ordered(rows[a].key, rows[b].key), weight, verdict)
+        for a, b, weight, verdict in found
+    ], merge_at()
 
 
 def _identifiers(where: str, parameters: Iterable[Any]) -> dict[int, Row]:

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,11 +169,13 @@ def _pairs(full: Sequence[Record], rule: Sequence[str]) -> int:
 def _expect(linker: Any, rule: Sequence[str], say: Say) -> None:
     """One session of EM; one that Splink gives up leaves its levels to the others, or to defaults,
     which ``Training.untaught`` names."""
+    before = deepcopy(linker._settings_obj)  # a session given up leaves comparisons out for good
     try:
         linker.training.estimate_parameters_using_expectation_maximisation(
             block_on(*rule), fix_probability_two_random_records_match=False
         )
     except (SplinkException, ValueError) as error:
+        linker._settings_obj = before
         say(f"  Splink learned nothing there: {str(error).splitlines()[0]}")
 
 

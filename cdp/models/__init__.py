@@ -31,6 +31,7 @@ from cdp.models.learning import (
     Slate,
     Snapshot,
 )
+from cdp.models.matching import Block, Label, Match, Matcher, MatcherStatus, Record
 from cdp.models.outbox import OutboxMessage, Topic
 from cdp.models.profiles import Counter, Profile, TraitObservation
 from cdp.models.rules import RuleSet, RuleSetStatus
@@ -41,6 +42,7 @@ __all__ = [
     "Artifact",
     "ArtifactStatus",
     "Assertion",
+    "Block",
     "ChannelFact",
     "ChannelSpec",
     "ConsistencyReport",
@@ -57,7 +59,11 @@ __all__ = [
     "Identifier",
     "ImportRun",
     "Interaction",
+    "Label",
     "Link",
+    "Match",
+    "Matcher",
+    "MatcherStatus",
     "OutboxMessage",
     "Product",
     "ProductVector",
@@ -65,6 +71,7 @@ __all__ = [
     "QuarantinedEvent",
     "Receipt",
     "ReceiptStatus",
+    "Record",
     "RuleSet",
     "RuleSetStatus",
     "Scope",

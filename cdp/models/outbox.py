@@ -10,6 +10,7 @@ class Topic(models.TextChoices):
     EVENTS = "events"
     GRAPH = "graph"
     RULES = "rules"
+    RECORDS = "records"
 
 
 class OutboxMessage(models.Model):

@@ -16,11 +16,12 @@ from django.db import connection
 
 from cdp.domain.consistency import Shown
 from cdp.domain.identifiers import Key
-from cdp.domain.partition import Link, Partition, partition
+from cdp.domain.partition import Link, Matches, Partition, partition
 from cdp.domain.ranking import ProductSpace, Touch, best, fold_in
 from cdp.domain.rules import Rules
 from cdp.models import ChannelFact
 from cdp.selectors.exposures import Presented
+from cdp.selectors.matchers import all_matches
 from cdp.selectors.rules import active_rules
 from cdp.selectors.vectors import product_space, strangers_skus
 
@@ -54,10 +55,12 @@ class ChannelAlone:
         space: ProductSpace | None,
         keys: dict[int, Key],
         rules: Rules,
+        matches: Matches,
     ) -> None:
         self.channel = channel
         self.space = space
         self.rules = rules
+        self.matches = matches
         self.keys = keys
         self.partition = self._partition()
 
@@ -146,12 +149,12 @@ class ChannelAlone:
         with connection.cursor() as cursor:
             cursor.execute(_LINKS, [self.channel])
             links = [Link(self.keys[a], self.keys[b], at) for a, b, at in cursor]
-        return partition(links, [], self.rules)
+        return partition(links, [], self.rules, self.matches)
 
 
 def channels_alone(channels: Iterable[str]) -> dict[str, ChannelAlone]:
-    space, keys, rules = product_space(), _keys(), active_rules()
-    return {channel: ChannelAlone(channel, space, keys, rules) for channel in channels}
+    space, keys, rules, matches = product_space(), _keys(), active_rules(), all_matches()
+    return {channel: ChannelAlone(channel, space, keys, rules, matches) for channel in channels}
 
 
 def _keys() -> dict[int, Key]:

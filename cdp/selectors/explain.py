@@ -10,21 +10,24 @@ from django.db.models import Q
 from cdp.domain.identifiers import Key
 from cdp.domain.partition import LINKED
 from cdp.errors import CDPError
-from cdp.models import Assertion, Event, Identifier, Link, Verdict
+from cdp.models import Assertion, Event, Identifier, Link, Match, Verdict
 from cdp.selectors.customers import by_identifiers, normalised
 
 WIDEST = 5000
+Tie = Link | Match | Assertion
 REASONS = {
     "shared": "shared by too many people to join anybody",
     "shop_owned": "the shop's own",
     "expired": "not seen together for too long",
+    "unlike": "their other records do not agree",
     "cannot_link": "somebody said that they never are one customer",
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """Two identifiers seen together (or asserted one), an event in which they were, the verdict."""
+    """Two identifiers seen together, an event in which they were, and the verdict; or asserted to
+    be one; or two records that match (``weight`` in bits)."""
 
     a: Identifier
     b: Identifier
@@ -32,16 +35,19 @@ class Step:
     count: int
     verdict: str = LINKED
     assertion: Assertion | None = None
+    weight: float | None = None
 
     def __str__(self) -> str:
         if self.assertion is not None:
             word = self.assertion
             return f"{self.a} – {self.b}: {word.actor} asserted it: {word.reason}"
+        refused = "" if self.verdict == LINKED else f"; REFUSED: {told(self.verdict)}"
+        if self.weight is not None:
+            return f"{self.a} – {self.b}: match of {self.weight:.1f} bits{refused}"
         event = self.event
         shown = (
             f"{event.type} {event.name} of {event.occurred_at:%Y-%m-%d}" if event else "an event"
         )
-        refused = "" if self.verdict == LINKED else f"; REFUSED: {told(self.verdict)}"
         return f"{self.a} – {self.b}: {shown} (seen together {self.count} times){refused}"
 
 
@@ -105,13 +111,11 @@ def path(start: int, end: int) -> list[Step]:
     members = set(_members(start))
     if end not in members:
         return []
-    links = list(Link.objects.filter(Q(a_id__in=members), Q(b_id__in=members), verdict=LINKED))
-    words = list(
-        Assertion.objects.filter(
-            Q(a_id__in=members), Q(b_id__in=members), retracted_at=None, verdict=Verdict.MUST_LINK
-        )
-    )
-    came = _walk(start, end, [*links, *words])
+    inside = Q(a_id__in=members) & Q(b_id__in=members)
+    links: list[Tie] = [*Link.objects.filter(inside, verdict=LINKED)]
+    links += Match.objects.filter(inside, verdict=LINKED)
+    links += Assertion.objects.filter(inside, retracted_at=None, verdict=Verdict.MUST_LINK)
+    came = _walk(start, end, links)
     return _steps(came, end)
 
 
@@ -125,15 +129,17 @@ def _word(a: int, b: int) -> Assertion | None:
 def _between(start: int, end: int) -> list[Step]:
     """The shortest way along all links, refused ones and people's words too, a ring at a time and
     not for ever."""
-    came: dict[int, Link | Assertion | None] = {start: None}
+    came: dict[int, Tie | None] = {start: None}
     ring = {start}
     while ring and end not in came and len(came) < WIDEST:
-        near = Link.objects.filter(Q(a_id__in=ring) | Q(b_id__in=ring)).order_by("a_id", "b_id")
+        touching = Q(a_id__in=ring) | Q(b_id__in=ring)
+        near = Link.objects.filter(touching).order_by("a_id", "b_id")
+        alike = Match.objects.filter(touching).exclude(verdict="review").order_by("a_id", "b_id")
         words = Assertion.objects.filter(
-            Q(a_id__in=ring) | Q(b_id__in=ring), retracted_at=None, verdict=Verdict.MUST_LINK
+            touching, retracted_at=None, verdict=Verdict.MUST_LINK
         ).order_by("a_id", "b_id")
         after: set[int] = set()
-        ties: list[Link | Assertion] = [*words[:WIDEST], *near[:WIDEST]]
+        ties: list[Tie] = [*words[:WIDEST], *near[:WIDEST], *alike[:WIDEST]]
         for link in ties:
             for here, other in ((link.a_id, link.b_id), (link.b_id, link.a_id)):
                 if here in ring and other not in came:
@@ -143,14 +149,12 @@ def _between(start: int, end: int) -> list[Step]:
     return _steps(came, end) if end in came else []
 
 
-def _walk(
-    start: int, end: int, links: list[Link | Assertion]
-) -> dict[int, Link | Assertion | None]:
-    near: dict[int, list[Link | Assertion]] = {}
+def _walk(start: int, end: int, links: list[Tie]) -> dict[int, Tie | None]:
+    near: dict[int, list[Tie]] = {}
     for link in sorted(links, key=lambda link: (link.a_id, link.b_id)):
         near.setdefault(link.a_id, []).append(link)
         near.setdefault(link.b_id, []).append(link)
-    came: dict[int, Link | Assertion | None] = {start: None}
+    came: dict[int, Tie | None] = {start: None}
     queue = deque([start])
     while queue and end not in came:
         here = queue.popleft()
@@ -169,10 +173,10 @@ def _members(identifier: int) -> list[int]:
     return list(Identifier.objects.filter(customer_id=row.customer_id).values_list("id", flat=True))
 
 
-def _steps(came: dict[int, Link | Assertion | None], end: int) -> list[Step]:
+def _steps(came: dict[int, Tie | None], end: int) -> list[Step]:
     if end not in came:
         return []
-    pairs: list[tuple[int, int, Link | Assertion]] = []
+    pairs: list[tuple[int, int, Tie]] = []
     here = end
     while (link := came[here]) is not None:
         before = link.a_id if link.b_id == here else link.b_id
@@ -182,8 +186,10 @@ def _steps(came: dict[int, Link | Assertion | None], end: int) -> list[Step]:
     return [_step(rows[a], rows[b], link) for a, b, link in reversed(pairs)]
 
 
-def _step(a: Identifier, b: Identifier, link: Link | Assertion) -> Step:
+def _step(a: Identifier, b: Identifier, link: Tie) -> Step:
     if isinstance(link, Assertion):
         return Step(a, b, None, 0, assertion=link)
+    if isinstance(link, Match):
+        return Step(a, b, None, 0, link.verdict, weight=link.weight)
     together = Event.objects.filter(identifiers__contains=[a.pk, b.pk])
     return Step(a, b, together.order_by("occurred_at").first(), link.count, link.verdict)

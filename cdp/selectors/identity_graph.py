@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from cdp.domain.partition import LINKED
-from cdp.models import Assertion, Identifier, Link, Verdict
+from cdp.models import Assertion, Identifier, Link, Match, Verdict
 
 OUTSIDE = 20
 MOST = 300
@@ -27,7 +27,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """A link or an assertion; ``verdict`` is *linked*, a refusal, *must_link* or *cannot_link*."""
+    """A link, a match (``weight`` in bits) or an assertion; ``verdict`` is *linked*, a refusal,
+    *must_link* or *cannot_link*."""
 
     a: int
     b: int
@@ -35,6 +36,7 @@ class Edge:
     count: int
     first_at: datetime | None
     last_at: datetime | None
+    weight: float | None = None
 
     @property
     def refused(self) -> bool:
@@ -58,6 +60,11 @@ def identity_graph(customer: int) -> Graph:
     words = Assertion.objects.filter(touching, retracted_at=None).order_by("a_id", "b_id")
     edges = [
         Edge(k.a_id, k.b_id, k.verdict or "unjudged", k.count, k.first_at, k.last_at) for k in links
+    ]
+    matches = Match.objects.filter(touching).exclude(verdict="review").order_by("a_id", "b_id")
+    edges += [
+        Edge(m.a_id, m.b_id, m.verdict or "unjudged", 0, None, None, m.weight)
+        for m in matches[: 10 * MOST]
     ]
     edges += [Edge(w.a_id, w.b_id, w.verdict, 0, w.created_at, None) for w in words[:MOST]]
     outside = {id_ for e in edges for id_ in (e.a, e.b) if id_ not in members}

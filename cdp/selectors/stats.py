@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db import connection
 
-from cdp.models import Assertion, RuleSet, RuleSetStatus
+from cdp.domain.identifiers import SUSPICIOUS
+from cdp.models import Assertion, Record, RuleSet, RuleSetStatus
+from cdp.selectors.reviews import backlog
 from cdp.selectors.rules import active_rules
 
 LARGEST = 5
-# A person has a handful of identifiers; a customer above this is looked at.
-SUSPICIOUS = 40
 
 
 def identity_stats() -> dict[str, Any]:
@@ -44,9 +44,15 @@ def identity_stats() -> dict[str, Any]:
         "shared_identifiers": _one("SELECT count(*) FROM cdp_identifier WHERE shared")[0],
         "unresolved_events": _one("SELECT count(*) FROM cdp_event WHERE resolved_at IS NULL")[0],
         "live_assertions": Assertion.objects.filter(retracted_at=None).count(),
+        "records": Record.objects.count(),
+        "unmatched_records": Record.objects.filter(matcher=None).count(),
+        "review_backlog": backlog(),
         "draft_rules": RuleSet.objects.filter(status=RuleSetStatus.DRAFT).count(),
         "links": _rows(
             "SELECT verdict, count(*) AS links FROM cdp_link GROUP BY 1 ORDER BY 2 DESC, 1"
+        ),
+        "matches": _rows(
+            "SELECT verdict, count(*) AS pairs FROM cdp_match GROUP BY 1 ORDER BY 2 DESC, 1"
         ),
         "largest": _rows(
             """

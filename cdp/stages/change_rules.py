@@ -11,19 +11,20 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from cdp.domain.events import as_stored
 from cdp.domain.rules import Rules
 from cdp.domain.rules_file import to_document, to_rules
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
-from cdp.identity import arrays, comparison, history, ledger, logins, stored
+from cdp.identity import arrays, comparison, history, ledger, logins, matching, stored
 from cdp.identity.evaluate import Applied, evaluate_everything
 from cdp.identity.evidence import Seen, upsert_identifiers
 from cdp.identity.history import Advance, Reading
 from cdp.identity.ledger import Cause, Entry
 from cdp.identity.locks import change_rules_alone
+from cdp.identity.records import write_records
 from cdp.identity.subjects import Rehung, rehang_all
 from cdp.models import RuleSet, RuleSetStatus, What
+from cdp.selectors.matchers import active_matcher
 from cdp.selectors.rules import active_rules, rules_of
 
 SIMULATE, APPLY = "simulate", "apply"
@@ -181,8 +182,9 @@ def _reevaluate(rules: Rules, cause: Cause, advance: Advance, *, reread: bool) -
     before = comparison.stored_state()
     if reread:
         for chunk in history.readings(rules, advance):
-            _write_readings([item for item in chunk if item.keys != item.stored], rules)
+            _write_readings([item for item in chunk if item.names.keys != item.stored], rules)
         history.write_links_anew()
+        _match_anew()
     applied = evaluate_everything(rules, cause)
     if reread:
         logins.mark_anew()
@@ -193,12 +195,20 @@ def _reevaluate(rules: Rules, cause: Cause, advance: Advance, *, reread: bool) -
     return Reevaluated(applied, rehung, report)
 
 
+def _match_anew() -> None:
+    """Records that only this reading found are matched when the others are."""
+    matcher = active_matcher()
+    if matcher is not None:
+        matching.everything(matcher, keep=True)
+
+
 def _write_readings(items: list[Reading], rules: Rules) -> None:
     """Give events the identifiers that these rules find in them."""
     if not items:
         return
-    ids = upsert_identifiers([Seen(item.event, item.keys, item.at) for item in items])
-    read = [json.dumps(as_stored(item.keys, item.refused, rules.version)) for item in items]
+    seen = [Seen(item.event, item.names.keys, item.at) for item in items]
+    ids = upsert_identifiers(seen)
+    read = [json.dumps(item.names.stored(rules.version)) for item in items]
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -209,7 +219,8 @@ def _write_readings(items: list[Reading], rules: Rules) -> None:
             """,
             [
                 arrays.ints(item.event for item in items),
-                arrays.texts(arrays.ints(ids[key] for key in item.keys) for item in items),
+                arrays.texts(arrays.ints(ids[key] for key in item.names.keys) for item in items),
                 arrays.texts(read),
             ],
         )
+    write_records(seen, ids, set(ids.values()))

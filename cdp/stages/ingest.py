@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from django.db import connection, transaction
 
 from cdp import outbox
-from cdp.domain.events import BadEvent, Envelope, ParsedEvent, as_stored, keys_of, parse
+from cdp.domain.events import BadEvent, Envelope, ParsedEvent, names_of, parse
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.models import QuarantinedEvent, ReceiptStatus, Source, Suppression, Topic
@@ -82,8 +82,8 @@ def _suppressed(parsed: Sequence[ParsedEvent | BadEvent], envelope: Envelope) ->
     named: dict[int, set[Key]] = {}
     for index, item in enumerate(parsed):
         if isinstance(item, ParsedEvent):
-            plain, _ = keys_of(item.payload, envelope.channel, envelope.region, PLAIN_RULES)
-            named[index] = {*item.keys, *plain}
+            plain = names_of(item.payload, envelope.channel, envelope.region, PLAIN_RULES)
+            named[index] = {*item.names.keys, *plain.keys}
     values = {key.value for keys in named.values() for key in keys}
     rows = Suppression.objects.filter(value__in=values)
     found = {Key(*row) for row in rows.values_list("kind", "value")}
@@ -120,7 +120,7 @@ def _insert_events(source: Source, events: list[ParsedEvent], envelope: Envelope
 def _derived(event: ParsedEvent, envelope: Envelope) -> dict[str, object]:
     """What parsing found, kept beside the payload so that the pipeline need not parse again."""
     return {
-        **as_stored(event.keys, event.refused_keys, envelope.rules.version),
+        **event.names.stored(envelope.rules.version),
         "traits": event.traits,
         "lines": [list(line) for line in event.lines],
     }

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from cdp.domain.events import as_stored, keys_of
+from cdp.domain.events import names_of
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
@@ -25,6 +25,7 @@ from cdp.identity.evidence import (
 from cdp.identity.ledger import Cause
 from cdp.identity.locks import hold_rules, lock_components, lock_identifiers
 from cdp.identity.logins import Stretch, mark, on_switched
+from cdp.identity.records import write_records
 from cdp.identity.subjects import Rehung, attach, rehang, rehang_naming, rehang_stretches
 from cdp.models import Event
 from cdp.selectors.rules import active_rules
@@ -39,6 +40,7 @@ class Resolution:
     moved: set[int] = field(default_factory=set)
     customers: set[int] = field(default_factory=set)
     rehung: list[Rehung] = field(default_factory=list)
+    records: set[int] = field(default_factory=set)
     recount: set[int] = field(default_factory=set)
 
 
@@ -59,6 +61,7 @@ def resolve(event_ids: list[int]) -> Resolution:
     older = touch_identifiers(seen, ids)
     touched = {id_ for pair in new for id_ in pair} | older | held.unresolved
     resolution = Resolution(events=[item.event for item in seen])
+    resolution.records = write_records(seen, ids, held.unresolved)
     components = lock_components(touched) if touched else set()
     if pairs:
         named = {id_: key for key, id_ in ids.items()}
@@ -123,6 +126,6 @@ def _unresolved(event_ids: list[int]) -> list[tuple[int, datetime, str, str | No
 def _read_again(event_ids: list[int], rules: Rules) -> None:
     rows = list(Event.objects.filter(id__in=event_ids).only("channel", "payload", "parsed"))
     for row in rows:
-        keys, refused = keys_of(row.payload, row.channel, settings.DEFAULT_PHONE_REGION, rules)
-        row.parsed |= as_stored(keys, refused, rules.version)
+        names = names_of(row.payload, row.channel, settings.DEFAULT_PHONE_REGION, rules)
+        row.parsed |= names.stored(rules.version)
     Event.objects.bulk_update(rows, ["parsed"], batch_size=500)

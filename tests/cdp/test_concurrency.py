@@ -84,7 +84,7 @@ def test_workers_side_by_side_leave_what_the_pure_function_says(workers: int, se
     assert not Event.objects.filter(resolved_at=None).exists()
     assert stored_equals_pure()
     assert {name: n for name, (n, _) in pipeline.check_identity(lambda n, c: None).items()} == {
-        "links": 0, "customers": 0, "logins": 0, "events": 0
+        "links": 0, "customers": 0, "logins": 0, "matches": 0, "events": 0
     }  # fmt: skip
     assert sound_profiles()
 

@@ -5,21 +5,44 @@ Each key joins parts of one or two fields, so that a slip in any one field leave
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import TypeVar
 
 import jellyfish
 
 from cdp.domain.matching.fields import PARTS, of_kind
 
 Values = Mapping[str, str | None]
-# A block with more records than this names nobody: the key is left out of it.
-MOST = 150
+# A block with more records than this names nobody: its key is left out. How many there are depends
+# only on which records there are, not on the order in which they came.
+MOST = 50
+Block = TypeVar("Block", bound=Hashable)
 
 
 def keys(record: Values, kinds: Mapping[str, str]) -> list[str]:
     """The keys of one cleaned record, without repetition; the scheme comes first in each."""
     return list(dict.fromkeys(_keys(record, kinds)))
+
+
+def blocks(records: Iterable[tuple[int, Iterable[Block]]]) -> dict[Block, list[int]]:
+    """The records under each of their keys."""
+    found: dict[Block, list[int]] = defaultdict(list)
+    for number, its in records:
+        for key in its:
+            found[key].append(number)
+    return dict(found)
+
+
+def pairs(found: Mapping[Block, Sequence[int]]) -> set[tuple[int, int]]:
+    """Every two records (the smaller number first) that share a key of a block not too large."""
+    return {
+        pair
+        for numbers in found.values()
+        if 1 < len(numbers) <= MOST
+        for pair in combinations(sorted(numbers), 2)
+    }
 
 
 def _keys(record: Values, kinds: Mapping[str, str]) -> Iterator[str]:

@@ -17,8 +17,8 @@ from cdp.domain import rules_file
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
 from cdp.management.commands._base import steps, told_plainly
-from cdp.models import RuleSet, Verdict
-from cdp.selectors import explain, stats
+from cdp.models import Matcher, RuleSet, Verdict
+from cdp.selectors import explain, matchers, reviews, stats
 from cdp.selectors.customers import normalised
 from cdp.selectors.rules import active_rules, rule_set, rules_of
 
@@ -77,6 +77,18 @@ class Command(BaseCommand):
             found.add_argument("number", type=int)
             _said_by(found)
         action("expire", "let links expire that were not seen for as long as the rules say")
+        found = action(
+            "train", "learn from all records by what two of one person differ; kept as a candidate"
+        )
+        found.add_argument("--adopt", action="store_true", help="and make it the active one")
+        found.add_argument("--backend", choices=["duckdb", "spark"], help="where Splink trains")
+        _thresholds(found)
+        found = action("adopt", "make a matcher the active one and match all records by it")
+        found.add_argument("number", type=int)
+        found.add_argument("--simulate", action="store_true", help="only say what would change")
+        found.add_argument("--json", action="store_true", help="print the whole report as JSON")
+        _thresholds(found)
+        action("matchers", "list the matchers, and how good the active one is by people's labels")
         found = action("stats", "customers, the largest ones, shared identifiers, what waits")
         found.add_argument("--json", action="store_true")
 
@@ -170,6 +182,50 @@ class Command(BaseCommand):
             asked = pipeline.expire_links(advance)
         self.stdout.write("expired links no longer join" if asked else "no rule lets links expire")
 
+    def _train(self, options: dict[str, Any]) -> None:
+        from cdp.matching.run import DEFAULT, train_matcher  # Splink: only who trains loads it
+
+        chosen = _chosen(options, DEFAULT)
+        made = train_matcher(self.actor, self.stderr.write, chosen, options["backend"])
+        self.stdout.write(
+            f"matcher {made.pk}: {made.records} records, joins from {made.merge_at:g} bits, "
+            f"asks a person from {made.review_at:g}"
+        )
+        self.stdout.write(spread(made))
+        if untaught := made.report["untaught"]:
+            self.stdout.write(
+                "levels without enough examples, on a default: " + "; ".join(untaught)
+            )
+        if options["adopt"]:
+            self._adopted(made.pk, chosen, simulate=False, whole=False)
+        else:
+            self.stdout.write(f"next: manage.py identity adopt {made.pk} [--simulate]")
+
+    def _adopt(self, options: dict[str, Any]) -> None:
+        row = matchers.matcher(options["number"])
+        chosen = _chosen(options, pipeline.Thresholds(row.merge_at, row.review_at))
+        self._adopted(row.pk, chosen, simulate=options["simulate"], whole=options["json"])
+
+    def _adopted(
+        self, number: int, chosen: pipeline.Thresholds, *, simulate: bool, whole: bool
+    ) -> None:
+        with steps() as advance:
+            row = pipeline.adopt_matcher(number, self.actor, advance, chosen, simulate)
+        if whole:
+            self.stdout.write(json.dumps({"matcher": row.pk, **row.report["changed"]}, indent=1))
+            return
+        self._show(row.report["changed"])
+        self.stdout.write("nothing is changed" if simulate else f"matcher {row.pk} is active")
+
+    def _matchers(self, options: dict[str, Any]) -> None:
+        for row in Matcher.objects.defer("document").order_by("pk"):
+            self.stdout.write(
+                f"{row.pk:5} {row.status:10} {row.trained_at:%Y-%m-%d} {row.records} records, "
+                f"{row.merge_at:g}/{row.review_at:g} bits, {row.backend}, {row.actor}"
+            )
+        for name, value in reviews.quality().items():
+            self.stdout.write(f"{name:22} {_figure(value)}")
+
     def _stats(self, options: dict[str, Any]) -> None:
         found = stats.identity_stats()
         if options["json"]:
@@ -199,6 +255,36 @@ def _sample(one: str | dict[str, Any]) -> str:
         return f"{' + '.join(one['customers'])} because {' – '.join(one['path'])}"
     refused = "; ".join(one["now_refused"]) or "no link counts any more"
     return f"{one['customer']} into {', '.join(one['into'])}: {refused}"
+
+
+def _thresholds(parser: ArgumentParser) -> None:
+    parser.add_argument("--merge", type=float, metavar="BITS", help="two records join from here on")
+    parser.add_argument(
+        "--review", type=float, metavar="BITS", help="a person is asked from here on"
+    )
+    parser.add_argument("--actor", default="", help="who says so (default: the account)")
+
+
+def _chosen(options: dict[str, Any], otherwise: pipeline.Thresholds) -> pipeline.Thresholds:
+    merge, review = options["merge"], options["review"]
+    return pipeline.Thresholds(
+        otherwise.merge_at if merge is None else merge,
+        otherwise.review_at if review is None else review,
+    )
+
+
+def spread(row: Matcher) -> str:
+    """How many pairs each matching action of this matcher would concern."""
+    bits = {int(b): n for b, n in row.report["spread"].items()}
+    joins = sum(n for b, n in bits.items() if b >= row.merge_at)
+    asks = sum(n for b, n in bits.items() if row.review_at <= b < row.merge_at)
+    return f"{row.report['pairs']} pairs weighed: {joins} join, {asks} lie between"
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, reviews.Share):
+        return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f}, {value.of} labels)"
+    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _said_by(parser: ArgumentParser) -> None:

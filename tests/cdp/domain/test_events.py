@@ -38,8 +38,12 @@ def test_the_canonical_identify_of_the_python_sdk() -> None:
         "userId":"u1","traits":{"email":"a@b.co","phone":"+1"},"messageId":"0c554413"}"""
     )
     event = accepted(raw)
-    assert event.keys == (Key("cookie", "anon-1"), Key("email", "a@b.co"), Key("user_id", "u1"))
-    assert [(item.kind, item.reason) for item in event.refused_keys] == [("phone", "not_a_phone")]
+    assert event.names.keys == (
+        Key("cookie", "anon-1"),
+        Key("email", "a@b.co"),
+        Key("user_id", "u1"),
+    )
+    assert [(item.kind, item.reason) for item in event.names.refused] == [("phone", "not_a_phone")]
     assert event.traits == {"email": "a@b.co", "phone": "+1"}
     assert event.occurred_at == NOW - timedelta(seconds=0.500698)
 
@@ -50,7 +54,7 @@ def test_rudder_puts_traits_in_the_context_and_sends_original_timestamps() -> No
         "originalTimestamp": "2026-11-23T21:01:30Z", "context": {"traits": {"name": "Bob"}},
     }  # fmt: skip
     event = accepted(raw)
-    assert event.keys == (Key("user_id", "7"),)
+    assert event.names.keys == (Key("user_id", "7"),)
     assert event.traits == {"name": "Bob"}
     assert event.occurred_at == NOW - timedelta(seconds=10)
 
@@ -58,13 +62,13 @@ def test_rudder_puts_traits_in_the_context_and_sends_original_timestamps() -> No
 @pytest.mark.parametrize("channel", ["web", "app"])
 def test_the_channel_tells_what_an_anonymous_id_is(channel: str) -> None:
     event = accepted({"type": "page", "anonymousId": "x1"}, Envelope(channel, NOW))
-    assert event.keys == (Key("device_id" if channel == "app" else "cookie", "x1"),)
+    assert event.names.keys == (Key("device_id" if channel == "app" else "cookie", "x1"),)
 
 
 def test_a_till_names_people_by_external_ids_only() -> None:
     ids = [{"type": "loyalty_card", "id": "L1"}, {"type": "x", "id": "y", "collection": "accounts"}]
     event = accepted({"type": "track", "event": "Order Completed", "context": {"externalIds": ids}})
-    assert event.keys == (Key("loyalty_card", "L1"),)
+    assert event.names.keys == (Key("loyalty_card", "L1"),)
 
 
 def test_an_order_becomes_lines() -> None:
@@ -82,7 +86,7 @@ def test_an_order_becomes_lines() -> None:
 
 def test_an_alias_joins_the_previous_id() -> None:
     event = accepted({"type": "alias", "previousId": "ck1", "userId": "u1"})
-    assert event.keys == (Key("cookie", "ck1"), Key("user_id", "u1"))
+    assert event.names.keys == (Key("cookie", "ck1"), Key("user_id", "u1"))
 
 
 def test_consent_becomes_traits_of_every_kind_of_event() -> None:

@@ -199,3 +199,15 @@ def test_a_merge_of_nobody_is_refused(home: None, one: str, other: str, code: st
         with pytest.raises(CDPError):
             pipeline.split_customer(same, leaving, "ops", "x")
     assert Assertion.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_customer_that_grows_suspiciously_is_warned_of_when_it_does(
+    web: Source, send: Sent, caplog: pytest.LogCaptureFixture
+) -> None:
+    for n in range(42):
+        send(web, track(f"g{n}", "Product Viewed", n, userId="dana", anonymousId=f"ck-{n}", properties={"sku": "T"}))  # fmt: skip
+        pipeline.process_events()
+    said = [r.getMessage() for r in caplog.records if "has grown to" in r.getMessage()]
+    customer = Identifier.objects.get(value="dana").customer
+    assert said == [f"customer {customer} has grown to {n} identifiers" for n in (41, 42, 43)]

@@ -1,0 +1,38 @@
+"""Hold the records that came against those that are there, and join whose weight is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cdp.identity.evaluate import Applied, evaluate
+from cdp.identity.ledger import Cause
+from cdp.identity.locks import hold_rules, lock_components
+from cdp.identity.matching import enter
+from cdp.identity.subjects import Rehung, rehang_naming
+from cdp.selectors.matchers import active_matcher
+from cdp.selectors.rules import active_rules
+
+
+@dataclass
+class Matched:
+    """What the matches of a batch of records changed."""
+
+    applied: Applied = field(default_factory=Applied)
+    rehung: list[Rehung] = field(default_factory=list)
+
+
+def match_records(records: Iterable[int]) -> Matched:
+    """Weigh records (identifier ids) and re-evaluate whom they concern, in the caller's
+    transaction; nothing happens while no matcher is active (adopting one takes them all)."""
+    hold_rules()
+    matcher = active_matcher()
+    if matcher is None:
+        return Matched()
+    touched = enter(matcher, records).touched
+    if not touched:
+        return Matched()
+    rules = active_rules()
+    cause = Cause(f"matcher {matcher.number}", "match")
+    applied = evaluate(lock_components(touched), rules, cause)
+    return Matched(applied, rehang_naming(applied.flipped, rules))
