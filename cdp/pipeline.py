@@ -229,6 +229,20 @@ def adopt_matcher(
     return draining.retrying(decide)
 
 
+def retire_matcher(actor: str, advance: Advance, simulate: bool = False) -> Matcher:
+    """Do without any matcher; reviews stay what people said."""
+
+    def decide() -> Matcher:
+        done = adopt_stage.retire_matcher(actor, advance)
+        if simulate:
+            transaction.set_rollback(True)
+        else:
+            _after_decision(done.applied, done.rehung)
+        return done.matcher
+
+    return draining.retrying(decide)
+
+
 def ask_matcher(number: int, actor: str, thresholds: Thresholds) -> Matcher:
     """Have a worker adopt a matcher.
 
@@ -236,9 +250,9 @@ def ask_matcher(number: int, actor: str, thresholds: Thresholds) -> Matcher:
         CDPError: ``no_such_matcher``, ``busy``.
     """
     with transaction.atomic():
-        row = adopt_stage.asked(number, "adopt")
-        payload = {"matchers": [number], "actor": actor, "thresholds": asdict(thresholds)}
-        outbox.add(Topic.RULES, payload)
+        row = adopt_stage.asked(number)
+        asked = {"matchers": [number], "request": row.doing, "actor": actor}
+        outbox.add(Topic.RULES, {**asked, "thresholds": asdict(thresholds)})
     return row
 
 
@@ -306,6 +320,8 @@ def _take_in_rules(messages: list[OutboxMessage]) -> None:
 
 def _take_in_matcher(payload: Mapping[str, Any]) -> None:
     [number] = payload["matchers"]
+    if not adopt_stage.stands(number, payload["request"]):
+        return  # killed just after it was done
     try:
         adopt_matcher(number, payload["actor"], _unseen, Thresholds(**payload["thresholds"]))
     except CDPError as error:
@@ -313,8 +329,6 @@ def _take_in_matcher(payload: Mapping[str, Any]) -> None:
     except Exception as error:
         log.exception("matcher %s", number)
         adopt_stage.failed(number, CDPError("internal", f"{type(error).__name__}: {error}"))
-    else:
-        adopt_stage.failed(number, None)
 
 
 def _unseen(name: str, count: int) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -51,6 +53,10 @@ class MatcherAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     actions_detail = ["adopt"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Matcher]:
+        rows: QuerySet[Matcher] = super().get_queryset(request)
+        return rows.defer("document")
+
     @admin.display(description="matcher", ordering="pk")
     def number(self, row: Matcher) -> str:
         return f"matcher {row.pk}"
@@ -62,7 +68,7 @@ class MatcherAdmin(ReadOnlyAdmin):
 
     @action(description="Adopt…", url_path="adopt", permissions=["adopt_matcher"])
     def adopt(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        row = Matcher.objects.get(pk=object_id)
+        row = get_object_or_404(Matcher, pk=object_id if str(object_id).isdecimal() else 0)
         back = reverse("admin:cdp_matcher_change", args=[object_id])
         form = ThresholdsForm(
             request.POST or None, initial={"merge_at": row.merge_at, "review_at": row.review_at}
@@ -79,7 +85,7 @@ class MatcherAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request), "title": f"Adopt matcher {row.pk}?", "form": form,
             "about": "A worker weighs every pair of records by this matcher and judges all customers "
-                     "anew. Adopting the former one again undoes it.",
+                     "anew. Adopting the former one again undoes it; 'manage.py identity adopt none' does without.",
             "verb": "Adopt", "back": back, "shown": self.spread_chart(row),
         }  # fmt: skip
         return TemplateResponse(request, "admin/cdp/adopt.html", context)
@@ -221,7 +227,7 @@ def _figure(value: Any) -> str:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",") if part.isdigit() and len(part) < 19][:SKIPPED]
+    return [int(part) for part in text.split(",") if part.isdecimal() and len(part) < 19][:SKIPPED]
 
 
 def _listed(numbers: list[int]) -> str:

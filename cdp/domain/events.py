@@ -268,7 +268,9 @@ def _require_ids(
 def names_of(payload: Mapping[str, Any], channel: str, region: str, rules: Rules) -> Names:
     """By what an event names a person, under these rules."""
     context = _mapping(payload, "context")
-    traits = {**_mapping(context, "traits", "context."), **_mapping(payload, "traits")}
+    traits = _mapping(context, "traits", "context.")
+    if payload.get("type") != "group":  # whose own traits are the organisation's
+        traits = {**traits, **_mapping(payload, "traits")}
     properties = _mapping(payload, "properties")
     found = _named(payload, context, traits, properties, channel)
     keys, refused = _keys(found, region, rules)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 # A record of a person (name, birth date, address) stands for itself as the weakest kind: messages
@@ -20,6 +22,7 @@ KINDS = (
     "cookie",
     RECORD,
 )
+DEVICES = ("device_id", "cookie")
 # A person has a handful of identifiers; a customer with more than this is looked at.
 SUSPICIOUS = 40
 
@@ -29,6 +32,17 @@ class Key(NamedTuple):
 
     kind: str
     value: str
+
+
+def linked_pairs(keys: Iterable[Key]) -> list[tuple[Key, Key]]:
+    """Which identifiers of one event say that they are one person's: every two, but a device says
+    nothing of the people who are written down on it (a till, a desk's browser)."""
+    return [pair for pair in combinations(sorted(keys), 2) if says_one(pair[0].kind, pair[1].kind)]
+
+
+def says_one(a: str, b: str) -> bool:
+    """Does seeing these two kinds together say anything?"""
+    return RECORD not in (a, b) or not {a, b} & set(DEVICES)
 
 
 @dataclass(frozen=True)

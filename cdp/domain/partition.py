@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,13 +54,19 @@ class Refusal:
     reason: str
 
 
+def even(a: Key, b: Key) -> float:
+    """0 bits: nothing is known of the pair."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Matches:
-    """Records of people weighed against each other (bits, by ordered pair; a pair that is not
-    there says nothing). From ``merge_at`` on a pair joins."""
+    """Records of people weighed against each other (bits, by ordered pair). From ``merge_at`` on a
+    pair joins; ``weigh`` weighs any other pair when two groups are held against each other."""
 
     weights: Mapping[tuple[Key, Key], float]
     merge_at: float
+    weigh: Callable[[Key, Key], float] = even
 
     def joining(self) -> list[tuple[Key, Key]]:
         """The pairs heavy enough to join, the heaviest first."""
@@ -68,9 +74,13 @@ class Matches:
         return [pair for _, pair in sorted(heavy)]
 
     def mean(self, one: Iterable[Key], other: Iterable[Key]) -> float:
-        """Of all pairs between two groups; 0 bits (even odds) for those that say nothing."""
+        """Of all pairs between two groups."""
         pairs = [ordered(a, b) for a in one for b in other]
-        return sum(self.weights.get(pair, 0.0) for pair in pairs) / len(pairs)
+        return math.fsum(self._weight(pair) for pair in pairs) / len(pairs)
+
+    def _weight(self, pair: tuple[Key, Key]) -> float:
+        known = self.weights.get(pair)
+        return self.weigh(*pair) if known is None else known
 
 
 NO_MATCHES = Matches({}, math.inf)

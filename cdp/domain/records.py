@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from cdp.domain.matching.fields import cleaned, guess
+from cdp.domain.matching.fields import cleaned, guess, rank
 
 # A record's fields and the kind that the matcher takes each for.
 FIELDS: Mapping[str, str] = {
@@ -52,9 +52,8 @@ def record_of(traits: Mapping[str, object], found: Found) -> Record | None:
 
 def _fields(traits: Mapping[str, object]) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for name, raw in _flat(traits):
-        field = "gender" if name.casefold() in GENDER else guess(name)
-        if field is None or field in fields or isinstance(raw, bool):
+    for field, raw in _spelled(traits):
+        if field in fields or isinstance(raw, bool):
             continue
         if not isinstance(raw, str | int) or len(str(raw)) > LONGEST:
             continue
@@ -66,10 +65,23 @@ def _fields(traits: Mapping[str, object]) -> dict[str, str]:
     return _named(fields)
 
 
+def _spelled(traits: Mapping[str, object]) -> list[tuple[str, object]]:
+    """The traits that are fields, the usual spelling of each first: never in the order in which
+    they were sent, which is lost when a message is stored."""
+    found = []
+    for name, raw in _flat(traits):
+        if name.casefold() in GENDER:
+            found.append((GENDER.index(name.casefold()), name, "gender", raw))
+        elif (field := guess(name)) is not None:
+            found.append((rank(name), name, field, raw))
+    return [(field, raw) for _, _, field, raw in sorted(found, key=lambda one: one[:2])]
+
+
 def _flat(traits: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, raw in traits.items():
         if name.casefold() == "address" and isinstance(raw, dict):
-            yield from ((_spaced(str(inner)), value) for inner, value in raw.items())
+            for inner, value in raw.items():
+                yield _spaced(str(inner)), value
         elif name.casefold() != "title":  # a form of address here, not a name
             yield _spaced(name), raw
 

@@ -17,7 +17,7 @@ from cdp.identity.evaluate import REVIEW
 from cdp.identity.history import Advance
 from cdp.identity.stored import Evidence
 from cdp.identity.subjects import misplaced
-from cdp.selectors.matchers import active_matcher, all_matches
+from cdp.selectors.matchers import active_matcher, all_matches, weigher
 from cdp.selectors.rules import active_rules
 
 SAMPLES = 20
@@ -103,7 +103,8 @@ def _matches_anew(advance: Advance) -> tuple[pure.Matches, tuple[int, list[str]]
     if matcher is None:
         return pure.NO_MATCHES, (0, [])
     have = all_matches()
-    want = pure.Matches(matching.by_key(matching.everything(matcher)), matcher.merge_at)
+    found = matching.by_key(matching.everything(matcher), matcher)
+    want = pure.Matches(found, matcher.merge_at, weigher())
     advance("matches", len(want.weights))
     return want, _compared(set(want.weights.items()), set(have.weights.items()))
 

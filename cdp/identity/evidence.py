@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 
 from django.db import connection
 
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import Key, linked_pairs
 from cdp.domain.partition import EXPIRED, unjoined
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
@@ -84,8 +83,9 @@ def pairs_of(seen: list[Seen], ids: Mapping[Key, int]) -> Pairs:
     """Every pair of identifiers seen together, with the events it was seen in."""
     pairs: dict[tuple[int, int], list[Seen]] = {}
     for item in seen:
-        for pair in combinations(sorted(ids[key] for key in item.keys), 2):
-            pairs.setdefault(pair, []).append(item)
+        for one, other in linked_pairs(item.keys):
+            a, b = ids[one], ids[other]
+            pairs.setdefault((a, b) if a < b else (b, a), []).append(item)
     return pairs
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import combinations
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.db import connection
 
 from cdp.domain import partition as pure
 from cdp.domain.events import Names, names_of
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import DEVICES, RECORD, Key, linked_pairs
 from cdp.domain.rules import Rules
 from cdp.models import Event
 
@@ -41,7 +40,7 @@ class History:
         for key in keys:
             first, last = self.seen.get(key, (at, at))
             self.seen[key] = min(first, at), max(last, at)
-        for pair in combinations(keys, 2):
+        for pair in linked_pairs(keys):
             tally = self.pairs.get(pair)
             if tally is None:
                 self.pairs[pair] = Tally(1, at, at)
@@ -103,11 +102,14 @@ def write_links_anew() -> None:
         cursor.execute(_TIMES)
 
 
-_PAIRS = """
+_PAIRS = f"""
     SELECT a.id AS a, b.id AS b, count(*)::int AS n, min(e.occurred_at) AS first_at,
            max(e.occurred_at) AS last_at
     FROM cdp_event e, unnest(e.identifiers) AS a(id), unnest(e.identifiers) AS b(id)
-    WHERE a.id < b.id GROUP BY 1, 2
+    WHERE a.id < b.id AND NOT EXISTS (
+        SELECT FROM cdp_identifier r, cdp_identifier d
+        WHERE r.id IN (a.id, b.id) AND d.id IN (a.id, b.id) AND r.kind = '{RECORD}'
+              AND d.kind IN {DEVICES}) GROUP BY 1, 2
 """
 _FORGET = f"""
     DELETE FROM cdp_link l WHERE NOT EXISTS (

@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import DEVICES, Key
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
 
-DEVICE_KINDS = ("device_id", "cookie")
 PERSON_KIND = "user_id"
 LOGOUTS = ("signed out", "logged out", "sign out", "log out", "logout", "user signed out")
 
@@ -53,7 +52,7 @@ class Stretch(NamedTuple):
 def says_who_holds(seen: Seen) -> bool:
     """Does the event mark a device: an account with it, or a logout?"""
     kinds = {key.kind for key in seen.keys}
-    if kinds.isdisjoint(DEVICE_KINDS):
+    if kinds.isdisjoint(DEVICES):
         return False
     return PERSON_KIND in kinds or seen.name.lower() in LOGOUTS
 
@@ -68,7 +67,7 @@ def mark(seen: Iterable[Seen], ids: Mapping[Key, int]) -> list[Stretch]:
         for item in seen
         if says_who_holds(item)
         for key in item.keys
-        if key.kind in DEVICE_KINDS
+        if key.kind in DEVICES
     ]
     if not rows:
         return []
@@ -163,4 +162,4 @@ def differences() -> int:
 
 
 def _words() -> dict[str, str | list[str]]:
-    return {"devices": list(DEVICE_KINDS), "person": PERSON_KIND, "logouts": list(LOGOUTS)}
+    return {"devices": list(DEVICES), "person": PERSON_KIND, "logouts": list(LOGOUTS)}

@@ -6,39 +6,17 @@ there are not too many. A key that outgrows that is closed, and takes its pairs 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from django.db import connection
 
 from cdp.domain.identifiers import RECORD, Key
 from cdp.domain.matching import blocking
-from cdp.domain.matching.fields import derived
 from cdp.domain.partition import ordered
 from cdp.identity import arrays
-from cdp.selectors.matchers import ActiveMatcher
-
-Values = dict[str, str | None]
-CACHED = 200_000
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A record prepared for one matcher. ``value``: its identifier's, by which pairs are ordered."""
-
-    id: int
-    value: str
-    fields: Values
-    kinds: Mapping[str, str]
-
-    @cached_property
-    def keys(self) -> list[int]:
-        """Asked of those that come, seldom of those that are there."""
-        return sorted({_hashed(key) for key in blocking.keys(self.fields, self.kinds)})
+from cdp.selectors.matchers import ActiveMatcher, Ready, known_records, ready_record, weigh
 
 
 @dataclass
@@ -54,8 +32,9 @@ class Weighed:
 
 
 def everything(matcher: ActiveMatcher, keep: bool = False) -> Weighed:
-    """Every pair of records anew; ``keep`` replaces what is stored by it."""
-    records = {row[0]: _ready(matcher, *row) for row in _read(matcher, None)}
+    """Every pair of the records that this matcher has entered anew; ``keep``: enter all that there
+    are, and replace what is stored."""
+    records = {row[0]: ready_record(matcher, *row) for row in _read(matcher, keep)}
     found = blocking.blocks((one.id, one.keys) for one in records.values())
     weighed = Weighed(_weigh(matcher, records, blocking.pairs(found)))
     if keep:
@@ -63,9 +42,17 @@ def everything(matcher: ActiveMatcher, keep: bool = False) -> Weighed:
     return weighed
 
 
+def forget() -> None:
+    """No blocks and no matches, as if no record had ever been matched."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM cdp_block")
+        cursor.execute("DELETE FROM cdp_match")
+        cursor.execute("UPDATE cdp_record SET matcher = NULL WHERE matcher IS NOT NULL")
+
+
 def enter(matcher: ActiveMatcher, ids: Iterable[int]) -> Weighed:
     """Records that came: into the blocks of their keys, and weighed against who is there."""
-    records = {row[0]: _ready(matcher, *row) for row in _read(matcher, sorted(ids))}
+    records = {row[0]: ready_record(matcher, *row) for row in _claim(matcher, sorted(ids))}
     if not records:
         return Weighed()
     open_, closed = _join_blocks(records)
@@ -77,7 +64,7 @@ def enter(matcher: ActiveMatcher, ids: Iterable[int]) -> Weighed:
         if other != id_
     }
     others = {id_ for pair in pairs for id_ in pair} - records.keys()
-    known = records | _known(matcher, others)
+    known = records | known_records(matcher, others)
     weighed = Weighed(_weigh(matcher, known, pairs))
     _add(weighed.weights)
     for _, members in closed:
@@ -85,45 +72,55 @@ def enter(matcher: ActiveMatcher, ids: Iterable[int]) -> Weighed:
     return weighed
 
 
-def by_key(weighed: Weighed) -> dict[tuple[Key, Key], float]:
+def by_key(weighed: Weighed, matcher: ActiveMatcher) -> dict[tuple[Key, Key], float]:
     """The weights by the identifiers of the records, instead of their ids."""
     ids = {id_ for pair in weighed.weights for id_ in pair}
-    with connection.cursor() as cursor:
-        cursor.execute(_SOME, [arrays.ints(sorted(ids))])
-        keys = {id_: Key(RECORD, value) for id_, value, _ in cursor.fetchall()}
+    keys = {id_: Key(RECORD, one.value) for id_, one in known_records(matcher, ids).items()}
     return {ordered(keys[a], keys[b]): w for (a, b), w in weighed.weights.items()}
+
+
+def judged_anew(ids: Iterable[int]) -> set[int]:
+    """Of these records and those that match them: who has a match. One that rules had taken out of
+    every event may be back, and its matches with it."""
+    wanted = arrays.ints(sorted(ids))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT a_id, b_id FROM cdp_match WHERE a_id = ANY (%s::bigint[]) OR b_id = ANY (%s::bigint[])",
+            [wanted, wanted],
+        )
+        return {id_ for row in cursor.fetchall() for id_ in row}
 
 
 def _weigh(
     matcher: ActiveMatcher, records: Mapping[int, Ready], pairs: Iterable[tuple[int, int]]
 ) -> dict[tuple[int, int], float]:
-    """Always the same way round, whatever the order of arrival: not every measure is symmetric."""
-    weight, review_at = matcher.weights.weight, matcher.review_at
     found: dict[tuple[int, int], float] = {}
     for pair in pairs:
-        a, b = records[pair[0]], records[pair[1]]
-        one, two = (a, b) if a.value < b.value else (b, a)
-        bits = weight(one.fields, two.fields)
-        if bits >= review_at:
+        bits = weigh(matcher, records[pair[0]], records[pair[1]])
+        if bits >= matcher.review_at:
             found[pair] = bits
     return found
 
 
-def _read(matcher: ActiveMatcher, ids: list[int] | None) -> list[Any]:
-    """Records as (id, value, fields as JSON): all, or those of ``ids`` that this matcher has not
-    entered, which are marked as entered (a lock, too)."""
+def _read(matcher: ActiveMatcher, everybody: bool) -> list[Any]:
+    """Records as (id, value, fields as JSON)."""
     with connection.cursor() as cursor:
-        if ids is None:
-            cursor.execute(_ALL)
-        else:
-            cursor.execute(_CLAIM, [matcher.number, arrays.ints(ids), matcher.number])
+        cursor.execute(_ALL, [everybody, matcher.number])
+        rows: list[Any] = cursor.fetchall()
+        return rows
+
+
+def _claim(matcher: ActiveMatcher, ids: list[int]) -> list[Any]:
+    """Those that this matcher has not entered, which are marked as entered (a lock, too)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [matcher.number, arrays.ints(ids), matcher.number])
         rows: list[Any] = cursor.fetchall()
         return rows
 
 
 _ALL = """
     SELECT r.identifier_id, i.value, r.fields::text FROM cdp_record r
-    JOIN cdp_identifier i ON i.id = r.identifier_id ORDER BY 1
+    JOIN cdp_identifier i ON i.id = r.identifier_id WHERE %s OR r.matcher = %s ORDER BY 1
 """
 _CLAIM = """
     UPDATE cdp_record r SET matcher = %s FROM cdp_identifier i
@@ -131,36 +128,6 @@ _CLAIM = """
           AND i.id = r.identifier_id
     RETURNING r.identifier_id, i.value, r.fields::text
 """
-
-
-def _known(matcher: ActiveMatcher, ids: set[int]) -> dict[int, Ready]:
-    """Records that were there before; they never change, so they are kept at hand."""
-    found = {id_: one for id_ in ids if (one := _AT_HAND.get((matcher.number, id_)))}
-    if missing := sorted(ids - found.keys()):
-        with connection.cursor() as cursor:
-            cursor.execute(_SOME, [arrays.ints(missing)])
-            rows = cursor.fetchall()
-        if len(_AT_HAND) > CACHED:
-            _AT_HAND.clear()
-        for row in rows:
-            found[row[0]] = _AT_HAND[matcher.number, row[0]] = _ready(matcher, *row)
-    return found
-
-
-_AT_HAND: dict[tuple[int, int], Ready] = {}
-
-
-def _ready(matcher: ActiveMatcher, id_: int, value: str, fields: str) -> Ready:
-    kinds = matcher.weights.kinds
-    filled = json.loads(fields)
-    full = derived({name: filled.get(name) for name in kinds}, kinds)
-    return Ready(id_, value, full, kinds)
-
-
-def _hashed(key: str) -> int:
-    """A key as PostgreSQL's bigint; two that fall together only make one block larger."""
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
 
 
 def _join_blocks(
@@ -210,7 +177,7 @@ def _part(matcher: ActiveMatcher, members: list[int]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(_AMONG, [members, members])
         pairs = cursor.fetchall()
-        known = _known(matcher, {id_ for pair in pairs for id_ in pair})
+        known = known_records(matcher, {id_ for pair in pairs for id_ in pair})
         common = {(a, b): set(known[a].keys) & set(known[b].keys) for a, b in pairs}
         # Held, so that nobody closes meanwhile what keeps a pair together.
         every = sorted({key for keys in common.values() for key in keys})
@@ -230,10 +197,6 @@ _HOLD = """
 _LEAVE = """
     DELETE FROM cdp_match m USING unnest(%s::bigint[], %s::bigint[]) AS t(a, b)
     WHERE m.a_id = t.a AND m.b_id = t.b
-"""
-_SOME = """
-    SELECT r.identifier_id, i.value, r.fields::text FROM cdp_record r
-    JOIN cdp_identifier i ON i.id = r.identifier_id WHERE r.identifier_id = ANY (%s::bigint[])
 """
 
 

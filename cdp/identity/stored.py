@@ -15,7 +15,7 @@ from cdp.domain.identifiers import RECORD, Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.models import Verdict
-from cdp.selectors.matchers import merge_at
+from cdp.selectors.matchers import merge_at, weigher
 
 
 class Row(NamedTuple):
@@ -61,7 +61,9 @@ class Evidence:
     merge_at: float
 
     def matches(self) -> pure.Matches:
-        return pure.Matches({one.pair: one.weight for one in self.matched}, self.merge_at)
+        ids = {row.key: id_ for id_, row in self.rows.items() if row.key.kind == RECORD}
+        weights = {one.pair: one.weight for one in self.matched}
+        return pure.Matches(weights, self.merge_at, weigher(ids)) if weights else pure.NO_MATCHES
 
     def pure_links(self) -> list[pure.Link]:
         """The links, and each identifier with itself: it was seen, maybe alone."""
@@ -168,14 +170,14 @@ def _evidence(
             if a in rows and b in rows
         ],
         known_shared,
-        *_matched(rows),
+        *_matched(rows, known_shared),
     )
 
 
-def _matched(rows: dict[int, Row]) -> tuple[list[FoundMatch], float]:
+def _matched(rows: dict[int, Row], known_shared: frozenset[Key]) -> tuple[list[FoundMatch], float]:
     """The matches among these identifiers, and the weight from which they join."""
     records = arrays.ints(
-        id_ for id_, row in rows.items() if row.key.kind == RECORD and not row.shared
+        id_ for id_, row in rows.items() if row.key.kind == RECORD and row.key not in known_shared
     )
     if records == "{}":
         return [], math.inf

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import DEVICES, Key
 from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
-from cdp.identity.logins import DEVICE_KINDS, SWITCHED, Stretch
+from cdp.identity.logins import SWITCHED, Stretch
 
 
 class Rehung(NamedTuple):
@@ -28,7 +28,7 @@ _SUBJECT = f"""
     SELECT s.event, CASE WHEN l.person IS NULL THEN s.subject ELSE l.person END AS subject
     FROM (
         SELECT DISTINCT ON (e.id) e.id AS event, e.occurred_at, e.message_id, i.id AS subject,
-               i.kind IN {DEVICE_KINDS} AS device
+               i.kind IN {DEVICES} AS device
         FROM cdp_event e LEFT JOIN cdp_identifier i ON i.id = ANY (e.identifiers)
         LEFT JOIN unnest(%s::text[]) WITH ORDINALITY AS k(kind, rank) ON k.kind = i.kind
         WHERE {{where}} AND e.resolved_at IS NOT NULL
@@ -136,7 +136,7 @@ def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules
     return [
         item.event
         for item, key in zip(seen, strongest, strict=True)
-        if key is not None and key.kind in DEVICE_KINDS
+        if key is not None and key.kind in DEVICES
     ]
 
 

@@ -63,7 +63,7 @@ def _backend(name: str) -> Any:
             field="MATCHING_BACKEND",
         ) from error
     session = SparkSession.builder.appName("unison").config("spark.jars", similarity_jar_location())
-    return SparkAPI(spark_session=session.getOrCreate())
+    return SparkAPI(spark_session=session.getOrCreate(), break_lineage_method="persist")
 
 
 def _report(records: list[Record], weights: Weights) -> dict[str, Any]:

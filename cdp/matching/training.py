@@ -22,7 +22,7 @@ from splink.internals.exceptions import SplinkException
 
 from cdp.domain.matching.comparing import Comparison, Condition, Level, comparisons
 from cdp.domain.matching.fields import derived, of_kind
-from cdp.domain.matching.weights import ELSE, Trained, Weights
+from cdp.domain.matching.weights import ELSE, REST, Trained, Weights
 from cdp.errors import CDPError
 
 Say = Callable[[str], None]
@@ -252,5 +252,7 @@ def _frequencies(
     for column in sorted(columns):
         counts = Counter(value for record in full if (value := record.get(column)) is not None)
         total = sum(counts.values())
-        found[column] = {value: n / total for value, n in counts.items()}
+        # Nobody's own e-mail or street is kept: a value seen once counts as any that was never seen.
+        found[column] = {value: n / total for value, n in sorted(counts.items()) if n > 1}
+        found[column][REST] = 1 / max(1, total)
     return found

@@ -60,7 +60,7 @@ class Matcher(models.Model):
     adopted_by = models.CharField(max_length=150, blank=True, db_default="")
     report = models.JSONField(db_default={}, blank=True)
     doing = models.CharField(
-        max_length=10, blank=True, db_default="", help_text="what a worker was asked to do with it"
+        max_length=30, blank=True, db_default="", help_text="what a worker was asked to do with it"
     )
     error = models.TextField(blank=True, db_default="")
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection
 
 from cdp.domain.consistency import Shown
-from cdp.domain.identifiers import Key
+from cdp.domain.identifiers import Key, says_one
 from cdp.domain.partition import Link, Matches, Partition, partition
 from cdp.domain.ranking import ProductSpace, Touch, best, fold_in
 from cdp.domain.rules import Rules
@@ -148,7 +148,8 @@ class ChannelAlone:
     def _partition(self) -> Partition:
         with connection.cursor() as cursor:
             cursor.execute(_LINKS, [self.channel])
-            links = [Link(self.keys[a], self.keys[b], at) for a, b, at in cursor]
+            seen = [(self.keys[a], self.keys[b], at) for a, b, at in cursor]
+        links = [Link(a, b, at) for a, b, at in seen if a == b or says_one(a.kind, b.kind)]
         return partition(links, [], self.rules, self.matches)
 
 

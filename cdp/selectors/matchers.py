@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from django.db import connection
 
 from cdp.domain.identifiers import RECORD, Key
+from cdp.domain.matching import blocking
+from cdp.domain.matching.fields import derived
 from cdp.domain.matching.weights import Weights
 from cdp.domain.partition import Matches, ordered
 from cdp.errors import CDPError
@@ -57,15 +62,93 @@ def all_matches() -> Matches:
         )
         rows = cursor.fetchall()
     weights = {ordered(Key(RECORD, a), Key(RECORD, b)): weight for a, b, weight in rows}
-    return Matches(weights, merge_at())
+    return Matches(weights, merge_at(), weigher())
 
 
-def matcher(number: int) -> Matcher:
+@dataclass(frozen=True)
+class Ready:
+    """A record prepared for one matcher. ``value``: its identifier's, by which pairs are ordered."""
+
+    id: int
+    value: str
+    fields: dict[str, str | None]
+    kinds: Mapping[str, str]
+
+    @cached_property
+    def keys(self) -> list[int]:
+        """Asked of those that come, seldom of those that are there."""
+        return sorted({_hashed(key) for key in blocking.keys(self.fields, self.kinds)})
+
+
+def weigh(matcher: ActiveMatcher, a: Ready, b: Ready) -> float:
+    """In bits. Always the same way round, whatever the order of arrival: not every measure of
+    likeness is symmetric."""
+    one, two = (a, b) if a.value < b.value else (b, a)
+    return matcher.weights.weight(one.fields, two.fields)
+
+
+def weigher(records: Mapping[Key, int] | None = None) -> Callable[[Key, Key], float]:
+    """Weighs any two records by the active matcher: of those named with their ids, or of all. They
+    are read when the first is asked for."""
+    at_hand: dict[str, Ready] = {}
+    matcher = active_matcher()
+
+    def weighed(a: Key, b: Key) -> float:
+        if matcher is None:
+            return 0.0
+        if not at_hand:
+            ids = _ids() if records is None else set(records.values())
+            at_hand.update((one.value, one) for one in known_records(matcher, ids).values())
+        return weigh(matcher, at_hand[a.value], at_hand[b.value])
+
+    return weighed
+
+
+def known_records(matcher: ActiveMatcher, ids: set[int]) -> dict[int, Ready]:
+    """Records that are there; they never change, so they are kept at hand."""
+    found = {id_: one for id_ in ids if (one := _AT_HAND.get((matcher.number, id_)))}
+    if missing := sorted(ids - found.keys()):
+        with connection.cursor() as cursor:
+            cursor.execute(_SOME, [missing])
+            rows = cursor.fetchall()
+        if len(_AT_HAND) > CACHED:
+            _AT_HAND.clear()
+        for row in rows:
+            found[row[0]] = _AT_HAND[matcher.number, row[0]] = ready_record(matcher, *row)
+    return found
+
+
+CACHED = 200_000
+_AT_HAND: dict[tuple[int, int], Ready] = {}
+_SOME = """
+    SELECT r.identifier_id, i.value, r.fields::text FROM cdp_record r
+    JOIN cdp_identifier i ON i.id = r.identifier_id WHERE r.identifier_id = ANY (%s)
+"""
+
+
+def _ids() -> set[int]:
+    return set(Record.objects.values_list("pk", flat=True))
+
+
+def ready_record(matcher: ActiveMatcher, id_: int, value: str, fields: str) -> Ready:
+    kinds = matcher.weights.kinds
+    filled = json.loads(fields)
+    return Ready(id_, value, derived({name: filled.get(name) for name in kinds}, kinds), kinds)
+
+
+def _hashed(key: str) -> int:
+    """A key as PostgreSQL's bigint; two that fall together only make one block larger."""
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def matcher(number: int, *, lock: bool = False) -> Matcher:
     """
     Raises:
         CDPError: ``no_such_matcher``.
     """
-    row = Matcher.objects.filter(pk=number).first()
+    rows = Matcher.objects.select_for_update() if lock else Matcher.objects.all()
+    row = rows.filter(pk=number).first()
     if row is None:
         raise CDPError("no_such_matcher", f"there is no matcher {number}", field="matcher")
     return row

@@ -13,22 +13,25 @@ from django.db import connection
 from cdp.domain.matching.fields import derived
 from cdp.domain.matching.weights import Part
 from cdp.models import Identifier, Label, Match, Record
-from cdp.selectors.matchers import ActiveMatcher, active_matcher
+from cdp.selectors.matchers import ActiveMatcher, active_matcher, merge_at
 
 # One pair stands for all between the same two customers: the heaviest. Customers that somebody
 # keeps apart already are not asked about again.
 _WAITING = """
+    WITH parted AS MATERIALIZED (
+        SELECT DISTINCT least(x.customer_id, y.customer_id) AS one,
+               greatest(x.customer_id, y.customer_id) AS other
+        FROM cdp_assertion w JOIN cdp_identifier x ON x.id = w.a_id
+        JOIN cdp_identifier y ON y.id = w.b_id
+        WHERE w.retracted_at IS NULL AND w.verdict = 'cannot_link')
     SELECT id FROM (
         SELECT DISTINCT ON (least(a.customer_id, b.customer_id), greatest(a.customer_id, b.customer_id))
                m.id, m.weight
         FROM cdp_match m JOIN cdp_identifier a ON a.id = m.a_id JOIN cdp_identifier b ON b.id = m.b_id
         WHERE m.verdict IN ('review', 'unlike') AND a.customer_id <> b.customer_id
               AND NOT EXISTS (
-                  SELECT FROM cdp_assertion w JOIN cdp_identifier x ON x.id = w.a_id
-                  JOIN cdp_identifier y ON y.id = w.b_id
-                  WHERE w.retracted_at IS NULL AND w.verdict = 'cannot_link'
-                        AND ((x.customer_id = a.customer_id AND y.customer_id = b.customer_id)
-                             OR (x.customer_id = b.customer_id AND y.customer_id = a.customer_id)))
+                  SELECT FROM parted p WHERE p.one = least(a.customer_id, b.customer_id)
+                         AND p.other = greatest(a.customer_id, b.customer_id))
         ORDER BY least(a.customer_id, b.customer_id), greatest(a.customer_id, b.customer_id),
                  m.weight DESC, m.id) AS heaviest
 """
@@ -37,6 +40,13 @@ _LINKED = """
         SELECT FROM cdp_label l JOIN cdp_assertion w ON w.id = l.assertion_id
         WHERE l.a_id = m.a_id AND l.b_id = m.b_id AND w.retracted_at IS NULL)
     ORDER BY md5(m.a_id::text || '-' || m.b_id::text)
+"""
+# Pairs that were refused although they are heavy are no sample of those joined.
+_SORTED = """
+    SELECT CASE WHEN m.weight < %s THEN 'review' ELSE 'linked' END, l.same
+    FROM cdp_label l JOIN cdp_assertion w ON w.id = l.assertion_id
+    JOIN cdp_match m ON m.a_id = l.a_id AND m.b_id = l.b_id
+    WHERE w.retracted_at IS NULL AND l.shown_as <> 'unlike'
 """
 CONFIDENCE = 1.96
 
@@ -127,12 +137,12 @@ def share(right: int, of: int) -> Share | None:
 def quality() -> dict[str, Any]:
     """Precision and recall at both thresholds, estimated from the live labels.
 
-    Pairs joined are labelled from a random sample, pairs that wait as they come: each share counts
-    for as many pairs as there are of its sort. Recall is of the pairs from ``review_at`` on: what
-    no matcher ever showed nobody has labelled.
+    A label counts for what its pair weighs now. Pairs joined are labelled from a random sample,
+    pairs between from the heaviest on, so that their share is too high until the queue is done.
+    Each share counts for as many pairs as there are of its sort. Recall is of the pairs from
+    ``review_at`` on: what no matcher ever showed nobody has labelled.
     """
-    labels = Label.objects.filter(assertion__retracted_at=None)
-    rows = list(labels.values_list("shown_as", "same"))
+    rows = _all(_SORTED, [merge_at()])
     said = {
         sort: share(sum(same for s, same in rows if s == sort), sum(s == sort for s, _ in rows))
         for sort in ("linked", "review")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from cdp.selectors.matchers import matcher, ready
 from cdp.selectors.rules import active_rules
 
 STRONGEST = 100.0
+SCHEDULE, KEPT = "schedule", 3
 
 
 @dataclass
@@ -64,30 +66,41 @@ def keep_matcher(
     actor: str,
     report: Mapping[str, Any],
 ) -> Matcher:
-    """A candidate; it does nothing until it is adopted."""
+    """A candidate; it does nothing until it is adopted. Of those that nobody asked for only the
+    newest few are kept."""
+    if actor == SCHEDULE:
+        old = Matcher.objects.filter(actor=SCHEDULE, status=MatcherStatus.CANDIDATE, doing="")
+        Matcher.objects.filter(
+            pk__in=list(old.order_by("-pk").values_list("pk", flat=True)[KEPT - 1 :])
+        ).delete()
     return Matcher.objects.create(
         document=dict(document), merge_at=thresholds.merge_at, review_at=thresholds.review_at,
         records=records, backend=backend, actor=actor, report=dict(report),
     )  # fmt: skip
 
 
-def asked(number: int, do: str) -> Matcher:
-    """Note that a worker shall do this.
+def asked(number: int) -> Matcher:
+    """Note that a worker shall adopt it; ``doing`` is the one request that stands.
 
     Raises:
         CDPError: ``no_such_matcher``, ``busy``.
     """
-    row = matcher(number)
+    row = matcher(number, lock=True)
     if row.doing:
-        raise CDPError("busy", f"matcher {number} waits for a worker to {row.doing} it")
-    row.doing, row.error = do, ""
+        raise CDPError("busy", f"matcher {number} waits for a worker to adopt it")
+    row.doing, row.error = f"adopt {secrets.token_hex(4)}", ""
     row.save(update_fields=["doing", "error"])
     return row
 
 
-def failed(number: int, error: CDPError | None) -> None:
-    """A worker is done with it: well, or with the error that people shall see."""
-    Matcher.objects.filter(pk=number).update(doing="", error=str(error) if error else "")
+def stands(number: int, request: str) -> bool:
+    """Is this request still to be done? One that was done before its message went is not."""
+    return Matcher.objects.filter(pk=number, doing=request).exists()
+
+
+def failed(number: int, error: CDPError) -> None:
+    """A worker could not adopt it; people shall see why."""
+    Matcher.objects.filter(pk=number).update(doing="", error=str(error))
 
 
 def adopt_matcher(
@@ -105,18 +118,52 @@ def adopt_matcher(
     if thresholds is not None:
         row.merge_at, row.review_at = thresholds.merge_at, thresholds.review_at
     row.status, row.adopted_at, row.adopted_by = MatcherStatus.ACTIVE, timezone.now(), actor
-    row.save(update_fields=["status", "adopted_at", "adopted_by", "merge_at", "review_at"])
-    before = comparison.stored_state()
-    found = matching.everything(ready(row), keep=True)
-    advance("pairs", len(found.weights))
-    rules, cause = active_rules(), Cause(actor, f"matcher {number}")
+    row.doing, row.error = "", ""
+    row.save(
+        update_fields=[
+            "status", "adopted_at", "adopted_by", "merge_at", "review_at", "doing", "error"
+        ]
+    )  # fmt: skip
     said = f"matcher {number}: joins from {row.merge_at:g}, asks from {row.review_at:g} bits"
+
+    def weigh() -> None:
+        found = matching.everything(ready(row), keep=True)
+        advance("pairs", len(found.weights))
+
+    applied, rehung, changed = _judge_anew(weigh, said, Cause(actor, f"matcher {number}"), advance)
+    row.report = {**row.report, "changed": changed}
+    row.save(update_fields=["report"])
+    return Adopted(row, applied, rehung)
+
+
+def retire_matcher(actor: str, advance: Advance) -> Adopted:
+    """Do without: what only matches joined comes apart, in the caller's transaction.
+
+    Raises:
+        CDPError: ``no_such_matcher`` when none is active.
+    """
+    change_rules_alone()
+    row = Matcher.objects.filter(status=MatcherStatus.ACTIVE).first()
+    if row is None:
+        raise CDPError("no_such_matcher", "no matcher is active", field="matcher")
+    Matcher.objects.filter(pk=row.pk).update(status=MatcherStatus.RETIRED)
+    cause = Cause(actor, f"matcher {row.pk}")
+    said = f"matcher {row.pk} is retired; records are not matched"
+    applied, rehung, changed = _judge_anew(matching.forget, said, cause, advance)
+    row.status, row.report = MatcherStatus.RETIRED, {**row.report, "changed": changed}
+    row.save(update_fields=["report"])
+    return Adopted(row, applied, rehung)
+
+
+def _judge_anew(
+    weigh: Callable[[], None], said: str, cause: Cause, advance: Advance
+) -> tuple[Applied, list[Rehung], dict[str, Any]]:
+    before = comparison.stored_state()
+    weigh()
+    rules = active_rules()
     write_ledger([Entry(What.RULES, reason=said)], cause, rules.version)
     applied = evaluate_everything(rules, cause)
     rehung = rehang_all(rules)
     after = comparison.stored_state()
     advance("customers", len(set(after.anchor.values())))
-    changed = comparison.report(before, after, stored.everything(rules))
-    row.report = {**row.report, "changed": changed}
-    row.save(update_fields=["report"])
-    return Adopted(row, applied, rehung)
+    return applied, rehung, comparison.report(before, after, stored.everything(rules))

@@ -10,6 +10,7 @@ from django.utils import timezone
 from cdp.domain import partition as pure
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import Rules
+from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.identity import ledger, stored
 from cdp.identity.evaluate import Applied, evaluate
@@ -20,6 +21,7 @@ from cdp.models import Assertion, Identifier, Verdict, What
 from cdp.selectors.rules import active_rules
 
 MOST = 2000
+LONGEST_REASON = 2000
 
 
 @dataclass
@@ -95,6 +97,10 @@ def retract(assertion: int, actor: str, reason: str) -> Decided:
 def _need_reason(reason: str) -> None:
     if not reason.strip():
         raise CDPError("missing_reason", "say why", field="reason")
+    if len(reason) > LONGEST_REASON or not storable(reason):
+        raise CDPError(
+            "bad_reason", f"at most {LONGEST_REASON} characters that can be stored", field="reason"
+        )
 
 
 def _entries(what: What, words: list[Assertion], reason: str) -> list[Entry]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cdp.identity.evaluate import Applied, evaluate
 from cdp.identity.ledger import Cause
 from cdp.identity.locks import hold_rules, lock_components
-from cdp.identity.matching import enter
+from cdp.identity.matching import enter, judged_anew
 from cdp.identity.subjects import Rehung, rehang_naming
 from cdp.selectors.matchers import active_matcher
 from cdp.selectors.rules import active_rules
@@ -29,7 +29,8 @@ def match_records(records: Iterable[int]) -> Matched:
     matcher = active_matcher()
     if matcher is None:
         return Matched()
-    touched = enter(matcher, records).touched
+    ids = set(records)
+    touched = enter(matcher, ids).touched | judged_anew(ids)
     if not touched:
         return Matched()
     rules = active_rules()

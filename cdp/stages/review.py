@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
+from cdp.identity.locks import hold_rules
 from cdp.models import Assertion, Label, Match
 from cdp.selectors.reviews import live_label
 
@@ -14,6 +15,7 @@ def claim(match: int) -> Match:
     Raises:
         CDPError: ``no_such_match``; ``already_reviewed`` naming by whom.
     """
+    hold_rules()  # before any row lock, like everybody
     row = (
         Match.objects.select_for_update(of=("self",))
         .select_related("a__identifier", "b__identifier")

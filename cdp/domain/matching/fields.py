@@ -33,6 +33,14 @@ def guess(column: str) -> str | None:
     return next((kind for kind, names in NAMES_OF.items() if folded in names), None)
 
 
+def rank(column: str) -> int:
+    """How usual this spelling is for its kind: 0 is the most usual."""
+    folded = re.sub(r"\W+", "_", column.strip().lower())
+    return next(
+        (names.index(folded) for names in NAMES_OF.values() if folded in names), len(NAMES_OF)
+    )
+
+
 def cleaned(kind: str, raw: object) -> str | None:
     """A value made comparable: plain lower-case letters, only digits where digits are meant, dates
     as YYYY-MM-DD. None where nothing is left."""

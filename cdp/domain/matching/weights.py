@@ -18,6 +18,8 @@ from cdp.domain.matching.comparing import Comparison, Level, agrees, comparisons
 Values = Mapping[str, str | None]
 LEAST = 1e-9
 ELSE = "different"
+# The frequency of values that are not listed: seen once in training, or never.
+REST = ""
 
 
 @dataclass(frozen=True)
@@ -127,5 +129,6 @@ class Weights:
         if level.rare is None:
             return 0.0
         known = self.frequencies.get(level.rare, {})
-        commoner = max((known.get(v.get(level.rare) or "", 0.0) for v in (a, b)), default=0.0)
+        rest = known.get(REST, 0.0)
+        commoner = max(known.get(v.get(level.rare) or REST, rest) for v in (a, b))
         return math.log2(max(one.u, LEAST) / commoner) if commoner > 0 else 0.0

@@ -84,7 +84,7 @@ class Command(BaseCommand):
         found.add_argument("--backend", choices=["duckdb", "spark"], help="where Splink trains")
         _thresholds(found)
         found = action("adopt", "make a matcher the active one and match all records by it")
-        found.add_argument("number", type=int)
+        found.add_argument("number", type=_number_or_none, metavar="NUMBER|none")
         found.add_argument("--simulate", action="store_true", help="only say what would change")
         found.add_argument("--json", action="store_true", help="print the whole report as JSON")
         _thresholds(found)
@@ -202,20 +202,25 @@ class Command(BaseCommand):
             self.stdout.write(f"next: manage.py identity adopt {made.pk} [--simulate]")
 
     def _adopt(self, options: dict[str, Any]) -> None:
-        row = matchers.matcher(options["number"])
-        chosen = _chosen(options, pipeline.Thresholds(row.merge_at, row.review_at))
-        self._adopted(row.pk, chosen, simulate=options["simulate"], whole=options["json"])
+        number, chosen = options["number"], None
+        if number is not None:
+            row = matchers.matcher(number)
+            chosen = _chosen(options, pipeline.Thresholds(row.merge_at, row.review_at))
+        self._adopted(number, chosen, simulate=options["simulate"], whole=options["json"])
 
     def _adopted(
-        self, number: int, chosen: pipeline.Thresholds, *, simulate: bool, whole: bool
+        self, number: int | None, chosen: pipeline.Thresholds | None, *, simulate: bool, whole: bool
     ) -> None:
         with steps() as advance:
-            row = pipeline.adopt_matcher(number, self.actor, advance, chosen, simulate)
+            if number is None:
+                row = pipeline.retire_matcher(self.actor, advance, simulate)
+            else:
+                row = pipeline.adopt_matcher(number, self.actor, advance, chosen, simulate)
         if whole:
             self.stdout.write(json.dumps({"matcher": row.pk, **row.report["changed"]}, indent=1))
             return
         self._show(row.report["changed"])
-        self.stdout.write("nothing is changed" if simulate else f"matcher {row.pk} is active")
+        self.stdout.write("nothing is changed" if simulate else f"matcher {row.pk} is {row.status}")
 
     def _matchers(self, options: dict[str, Any]) -> None:
         for row in Matcher.objects.defer("document").order_by("pk"):
@@ -279,6 +284,10 @@ def spread(row: Matcher) -> str:
     joins = sum(n for b, n in bits.items() if b >= row.merge_at)
     asks = sum(n for b, n in bits.items() if row.review_at <= b < row.merge_at)
     return f"{row.report['pairs']} pairs weighed: {joins} join, {asks} lie between"
+
+
+def _number_or_none(text: str) -> int | None:
+    return None if text == "none" else int(text)
 
 
 def _figure(value: object) -> str:

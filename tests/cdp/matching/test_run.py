@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 
@@ -118,3 +119,12 @@ def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(CDPError) as caught:
         train_matcher("test", quiet, backend="abacus")
     assert caught.value.code == "bad_backend"
+
+
+@pytest.mark.django_db
+def test_spark_without_pyspark_is_said() -> None:
+    if importlib.util.find_spec("pyspark") is not None:
+        pytest.skip("skipped: pyspark is installed here, so it cannot be missing")
+    with pytest.raises(CDPError) as caught:
+        train_matcher("test", quiet, backend="spark")
+    assert caught.value.code == "spark_missing" and "install pyspark" in caught.value.message

@@ -345,3 +345,233 @@ def test_pairs_are_a_function_of_the_set() -> None:
     assert {frozenset(blocking.pairs(blocking.blocks(order))) for order in permutations(rows)} == {
         frozenset({(1, 2), (2, 3), (1, 3)})
     }
+
+
+# --- what a review by fresh eyes broke -----------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_till_joins_nobody_who_is_written_down_on_it(store: Source, send: Sent) -> None:
+    carol = {**BOB, "firstName": "Carol", "birthday": "1955-01-01"}
+    for n, (person, device) in enumerate([(ALICE, "till-7"), (BOB, "till-7"), (ALICE, "till-8"), (carol, "till-8")]):  # fmt: skip
+        send(store, identify(f"m{n}", n, traits=person, anonymousId=device))
+    drain()
+    assert together() == {frozenset({"cookie:till-7"}), frozenset({"cookie:till-8"})} | {
+        frozenset({str(record)}) for record in Record.objects.all()
+    }
+    assert sound()
+    pipeline.rebuild_identity("ops", quiet)
+    assert len(customers()) == 5 and sound()
+
+
+@pytest.mark.django_db
+def test_the_traits_of_a_group_are_no_person(web: Source, send: Sent) -> None:
+    traits = {
+        "name": "Initech Ltd",
+        "address": {"street": "1 Main St", "postalCode": "12345"},
+        "email": "info@initech.example",
+    }
+    for n in range(3):
+        message = identify(f"m{n}", n, anonymousId=f"ck-{n}", groupId="g", traits=traits)
+        send(web, {**message, "type": "group"})
+    drain()
+    assert together() == {frozenset({f"cookie:ck-{n}"}) for n in range(3)}
+
+
+@pytest.mark.django_db
+def test_pairs_that_disagree_count_against_a_group_whatever_the_review_threshold(
+    store: Source, send: Sent
+) -> None:
+    """A shared card: the till's Alice agrees with one of its two people and not with the other."""
+    zoltan = {
+        "firstName": "Zoltan",
+        "lastName": "Quist",
+        "birthday": "1931-12-12",
+        "street": "Harbour 9",
+    }
+    made = adopt(merge_at=8.0, review_at=4.0)
+    send(store, identify("m1", 1, traits=ALICE, context=external(loyalty_card="L1")))
+    send(store, identify("m2", 2, traits=zoltan, context=external(loyalty_card="L1")))
+    send(store, identify("m3", 3, traits={**ALICE, "street": "1 Elm Street"}))
+    drain()
+    assert [(m.verdict, m.weight) for m in Match.objects.all()] == [("unlike", 15.0)]
+    for review_at in (0.0, 8.0):
+        pipeline.adopt_matcher(made.pk, "ops", quiet, pipeline.Thresholds(8.0, review_at))
+        assert len(customers()) == 2 and sound()
+
+
+@pytest.mark.django_db
+def test_the_order_of_a_messages_keys_does_not_matter(store: Source, send: Sent) -> None:
+    one = {
+        **ALICE,
+        "telephone": "111",
+        "mobile": "222",
+        "address": {"postalCode": "AB1"},
+        "zip": "CD2",
+    }
+    send(store, identify("m1", 1, traits=one))
+    send(store, identify("m2", 2, traits=dict(reversed(one.items()))))
+    drain()
+    assert Record.objects.count() == 1 and sound()
+
+
+@pytest.mark.django_db
+def test_a_record_that_comes_back_finds_its_match_again(store: Source, send: Sent) -> None:
+    adopt()
+    send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
+    drain()
+    [match] = Match.objects.select_related("a__identifier")
+    with connection.cursor() as cursor:  # as when rules take a record out of every event
+        cursor.execute("UPDATE cdp_identifier SET customer_id = NULL, component = id, gone_at = now() WHERE id = %s", [match.a_id])  # fmt: skip
+        cursor.execute("UPDATE cdp_match SET verdict = ''")
+    assert len(customers()) == 1
+    send(store, identify("m3", 3, traits=ALICE if "elm st" in str(match.a)[-7:] else TYPO))
+    drain()
+    assert [len(members) for members in together()] == [2]
+    assert Match.objects.get().verdict == "linked"
+
+
+@pytest.mark.django_db
+def test_rules_that_share_records_are_undone(store: Source, send: Sent) -> None:
+    from cdp.domain.rules import DEFAULT_RULES
+    from cdp.domain.rules_file import to_document
+
+    adopt()
+    send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
+    drain()
+    before = together()
+    owned, plain = to_document(DEFAULT_RULES), to_document(DEFAULT_RULES)
+    owned["kinds"]["record"]["shop_owned"] = [".*"]
+    for document, count in ((owned, 2), (plain, 1)):
+        number = pipeline.draft_rules(document, "ops", "try").pk
+        foretold = pipeline.simulate_rules(number, quiet).simulation or {}
+        outcome = pipeline.apply_rules(number, "ops", quiet).outcome or {}
+        assert outcome["digest"] == foretold["digest"] and len(customers()) == count and sound()
+    assert together() == before
+
+
+@pytest.mark.django_db
+def test_a_request_to_adopt_that_is_done_is_not_done_again() -> None:
+    first, second = candidate(), candidate()
+    chosen = pipeline.Thresholds(10.0, 4.0)
+    pipeline.ask_matcher(first.pk, "ann", chosen)
+    with pytest.raises(CDPError, match="waits for a worker"):
+        pipeline.ask_matcher(first.pk, "ann", chosen)
+    [message] = outbox.peekable(Topic.RULES)
+    assert pipeline.process_rules() == 1
+    first.refresh_from_db()
+    assert (first.status, first.doing) == ("active", "")
+    pipeline.adopt_matcher(second.pk, "bob", quiet)
+    message.pk = None
+    message.save()  # as when the worker died before it could be deleted
+    assert pipeline.process_rules() == 1
+    second.refresh_from_db()
+    assert second.status == "active"
+
+
+@pytest.mark.django_db
+def test_a_request_that_fails_says_so_and_lets_the_next_one_through() -> None:
+    made = candidate()
+    pipeline.ask_matcher(made.pk, "ann", pipeline.Thresholds(10.0, 4.0))
+    Matcher.objects.filter(pk=made.pk).update(document={})
+    assert pipeline.process_rules() == 1
+    made.refresh_from_db()
+    assert (made.status, made.doing) == ("candidate", "") and "KeyError" in made.error
+
+
+@pytest.mark.django_db
+def test_to_do_without_a_matcher_parts_what_only_matches_joined(store: Source, send: Sent) -> None:
+    with pytest.raises(CDPError, match="no matcher is active"):
+        pipeline.retire_matcher("ops", quiet)
+    made = adopt()
+    send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
+    drain()
+    joined = together()
+    report = pipeline.retire_matcher("ops", quiet, simulate=True).report["changed"]
+    assert report["split"] == 1 and together() == joined
+    pipeline.retire_matcher("ops", quiet)
+    assert len(customers()) == 2 and not Match.objects.exists() and sound()
+    pipeline.adopt_matcher(made.pk, "ops", quiet)
+    assert together() == joined and sound()
+
+
+@pytest.mark.django_db
+def test_labels_count_for_what_their_pair_weighs_now(store: Source, send: Sent) -> None:
+    made = adopt()
+    send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
+    drain()
+    pipeline.review(Match.objects.get().pk, True, "ann", "sampled")
+    assert quality()["precision_at_merge"].value == 1.0
+    pipeline.adopt_matcher(made.pk, "ops", quiet, pipeline.Thresholds(16.0, 4.0))
+    found = quality()
+    assert (found["precision_at_merge"], found["same_between"].value) == (None, 1.0)
+    pipeline.adopt_matcher(made.pk, "ops", quiet, pipeline.Thresholds(18.0, 16.0))
+    assert quality()["labels"] == 0
+
+
+@pytest.mark.django_db
+def test_records_that_are_still_waiting_are_no_difference(store: Source, send: Sent) -> None:
+    adopt()
+    send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
+    while pipeline.process_events():
+        pass
+    assert outbox.waiting(Topic.RECORDS) and sound()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reason", ["a\x00b", "x" * 2001, "\ud800"])
+def test_a_reason_that_cannot_be_kept_is_refused(store: Source, send: Sent, reason: str) -> None:
+    match = _asked(store, send)
+    with pytest.raises(CDPError) as caught:
+        pipeline.review(match.pk, True, "ann", reason)
+    assert (caught.value.code, caught.value.field) == ("bad_reason", "reason")
+    assert waiting() == match.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reviewer_does_not_kill_an_adoption(store: Source, send: Sent) -> None:
+    """Both take the lock of the rules before any row: one waits, none is a deadlock's victim."""
+    from cdp.identity import matching
+
+    match = _asked(store, send)
+    weighing, clicked = threading.Event(), threading.Event()
+    tries: list[str] = []
+    made = candidate()
+    real = matching._replace
+
+    def slow(*arguments: Any) -> None:
+        tries.append("replace")
+        weighing.set()
+        clicked.wait(5)
+        real(*arguments)
+
+    def click() -> None:
+        weighing.wait(10)
+        threading.Timer(0.5, clicked.set).start()
+        try:
+            pipeline.review(match.pk, True, "ann", "the same")
+        except CDPError as error:  # its match has made way for a new one
+            tries.append(error.code)
+        finally:
+            connection.close()
+
+    reviewer = threading.Thread(target=click)
+    reviewer.start()
+    matching._replace = slow
+    try:
+        pipeline.adopt_matcher(made.pk, "ops", quiet)
+    finally:
+        matching._replace = real
+        reviewer.join(20)
+    assert tries == ["replace", "no_such_match"] and sound()
+
+
+@pytest.mark.django_db
+def test_of_matchers_that_nobody_asked_for_only_a_few_are_kept() -> None:
+    kept = [
+        pipeline.keep_matcher(
+            {}, pipeline.Thresholds(10.0, 4.0), records=n, backend="x", actor=actor, report={}
+        ).pk
+        for n, actor in enumerate(["schedule", "ann", "schedule", "schedule", "schedule"])
+    ]
+    assert set(Matcher.objects.values_list("pk", flat=True)) == set(kept[1:])
