@@ -37,8 +37,9 @@ def upsert_identifiers(seen: list[Seen]) -> dict[Key, int]:
     ids = _ids(names)
     missing = [key for key in keys if key not in ids]
     if missing:
-        _insert(missing, first, last)
-        ids = _ids(names)
+        born = _insert(missing, first, last)
+        # Those that another worker gave birth to meanwhile are there by now.
+        ids = ids | born if len(born) == len(missing) else _ids(names)
     return ids
 
 
@@ -54,7 +55,9 @@ def _ids(names: list[str]) -> dict[Key, int]:
         return {Key(kind, value): id_ for kind, value, id_ in cursor.fetchall()}
 
 
-def _insert(keys: list[Key], first: dict[Key, datetime], last: dict[Key, datetime]) -> None:
+def _insert(
+    keys: list[Key], first: dict[Key, datetime], last: dict[Key, datetime]
+) -> dict[Key, int]:
     """Born in one order everywhere, so that two workers with the same keys do not deadlock."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -65,7 +68,7 @@ def _insert(keys: list[Key], first: dict[Key, datetime], last: dict[Key, datetim
                 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
                      AS t(kind, value, first_at, last_at)
                 ORDER BY kind COLLATE "C", value COLLATE "C") AS born
-            ON CONFLICT (kind, value) DO NOTHING
+            ON CONFLICT (kind, value) DO NOTHING RETURNING kind, value, id
             """,
             [
                 arrays.texts(key.kind for key in keys),
@@ -74,6 +77,7 @@ def _insert(keys: list[Key], first: dict[Key, datetime], last: dict[Key, datetim
                 arrays.moments(last[key] for key in keys),
             ],
         )
+        return {Key(kind, value): id_ for kind, value, id_ in cursor.fetchall()}
 
 
 Pairs = Mapping[tuple[int, int], list[Seen]]

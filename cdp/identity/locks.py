@@ -67,48 +67,50 @@ def lock_identifiers(identifiers: Iterable[int]) -> Held:
 def lock_components(identifiers: Iterable[int]) -> set[int]:
     """Lock the evidence components of these identifiers; returns the component ids.
 
-    The row of a component's smallest identifier is its lock. Another worker may have joined or
-    parted components while we waited, so read again after each lock.
+    The row of a component's smallest identifier is its lock.
     """
-    ids = sorted(set(identifiers))
-    held: set[int] = set()
-    while True:
-        wanted = _column(
-            "SELECT DISTINCT component FROM cdp_identifier WHERE id = ANY (%s::bigint[])", ids
-        )
-        if wanted <= held:
-            return wanted
-        _lock("cdp_identifier", wanted - held)
-        held |= wanted
+    return _hold("cdp_identifier", _COMPONENTS, identifiers)
 
 
 def lock_customers(identifiers: Iterable[int], also: Iterable[int] = ()) -> set[int]:
     """Lock the customers that these identifiers belong to (and ``also``); returns their ids."""
-    ids = sorted(set(identifiers))
-    held: set[int] = set()
-    extra = set(also)
-    query = """
-        SELECT DISTINCT customer_id FROM cdp_identifier
-        WHERE id = ANY (%s::bigint[]) AND customer_id IS NOT NULL
-    """
+    return _hold("cdp_customer", _CUSTOMERS, identifiers, also)
+
+
+_COMPONENTS = "SELECT component AS id FROM cdp_identifier WHERE id = ANY (%s::bigint[])"
+_CUSTOMERS = """
+    SELECT customer_id AS id FROM cdp_identifier
+    WHERE id = ANY (%s::bigint[]) AND customer_id IS NOT NULL
+"""
+
+
+def _hold(table: str, query: str, identifiers: Iterable[int], also: Iterable[int] = ()) -> set[int]:
+    """Lock what a query names, and read again after each lock: another worker may have joined or
+    parted it while we waited."""
+    ids, extra = arrays.ints(sorted(set(identifiers))), set(also)
+    held = _column(
+        f"""
+        SELECT id FROM {table} WHERE id IN ({query} UNION SELECT unnest(%s::bigint[]))
+        ORDER BY id FOR NO KEY UPDATE
+        """,
+        [ids, arrays.ints(sorted(extra))],
+    )
     while True:
-        wanted = _column(query, ids) | extra
+        wanted = _column(query, [ids]) | extra
         if wanted <= held:
             return wanted
-        _lock("cdp_customer", wanted - held)
+        _lock(table, wanted - held)
         held |= wanted
 
 
 def _lock(table: str, ids: Iterable[int]) -> None:
     _column(
         f"SELECT id FROM {table} WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
-        sorted(set(ids)),
+        [arrays.ints(sorted(set(ids)))],
     )
 
 
-def _column(query: str, ids: list[int]) -> set[int]:
-    if not ids:
-        return set()
+def _column(query: str, parameters: list[str]) -> set[int]:
     with connection.cursor() as cursor:
-        cursor.execute(query, [arrays.ints(ids)])
+        cursor.execute(query, parameters)
         return {row[0] for row in cursor.fetchall()}
