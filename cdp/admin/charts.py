@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from cdp.domain.matching.weights import Part, Weights
+from cdp.domain.matching.weights import ELSE, Part, Weights
 
 FOR, AGAINST, TOTAL, LINE = "#15803d", "#b91c1c", "#6d28d9", "#9ca3af"
 LABEL, WIDE, ROW = 270, 420, 24
@@ -37,11 +37,12 @@ def waterfall(parts: Sequence[Part], merge_at: float, review_at: float) -> SafeS
 
 
 def levels(weights: Weights) -> SafeString:
-    """The weight of every level of every comparison."""
+    """The weight of every level of every comparison, from alike to different."""
     bars: list[Bar] = [
-        (f"{name}: {level}", 0.0, one.weight, f"{one.weight:+.1f}", _colour(one.weight))
-        for name, found in weights.trained.items()
-        for level, one in found.items()
+        (f"{one.name}: {level}", 0.0, found.weight, f"{found.weight:+.1f}", _colour(found.weight))
+        for one in weights.comparisons
+        for level in (*(known.name for known in one.levels), ELSE)
+        for found in [weights.trained[one.name][level]]
     ]
     return _drawn(bars, {}, "match weights of the levels")
 

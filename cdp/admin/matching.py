@@ -29,6 +29,11 @@ from cdp.selectors.matchers import active_matcher
 
 CHANGES = ("customers_before", "customers_after", "merged", "split")
 SKIPPED = 200
+WHY = {
+    "review": "Their weight alone is not enough to join them.",
+    "unlike": "These two would be joined, but the other records of their customers do not agree.",
+    "linked": "The matcher joined them.",
+}
 
 
 class ThresholdsForm(forms.Form):
@@ -164,6 +169,7 @@ class MatchAdmin(DecidingAdmin):
         }  # fmt: skip
         if found is not None and matcher is not None:
             context |= {
+                "why": WHY.get(found.match.verdict, ""),
                 "rows": _side_by_side(found), "sides": _sides(found),
                 "waterfall": charts.waterfall(found.parts, matcher.merge_at, matcher.review_at),
             }  # fmt: skip

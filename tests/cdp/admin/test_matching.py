@@ -9,10 +9,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from cdp import pipeline
-from cdp.admin.charts import spread, waterfall
+from cdp.admin.charts import levels, spread, waterfall
 from cdp.domain.matching.weights import Part
 from cdp.models import Label, Match, Source
-from tests.cdp.planted import ALICE, adopt
+from tests.cdp.planted import ALICE, adopt, weights
 from tests.conftest import Sent, external, identify
 
 QUEUE = "/admin/cdp/match/review/"
@@ -59,6 +59,7 @@ def test_forms_that_decide_nothing(
 @pytest.mark.django_db
 def test_what_people_wrote_is_text(admin_client: Client, waits: Match) -> None:
     page = admin_client.get(QUEUE).content.decode()
+    assert "Their weight alone is not enough" in page
     assert "&lt;b&gt;bold&lt;/b&gt;@x" in page and "<b>bold" not in page
 
 
@@ -85,6 +86,15 @@ def test_a_waterfall_adds_up() -> None:
     picture = str(waterfall(parts, 10.0, 4.0))
     assert 'aria-label="waterfall of 1.0 bits"' in picture
     assert picture.count("<rect") == 3 and "+13.0" in picture and "-12.0" in picture
+
+
+def test_levels_go_from_alike_to_different() -> None:
+    picture = str(levels(weights()))
+    places = [
+        picture.index(f"birth_date: {name}<")
+        for name in ("the same", "one slip", "the year", "different")
+    ]
+    assert places == sorted(places)
 
 
 def test_a_spread_counts_every_pair() -> None:
