@@ -48,6 +48,7 @@ from cdp.stages import adopt_matcher as adopt_stage
 from cdp.stages import assert_link as assert_link_stage
 from cdp.stages import change_rules, match, rebuild
 from cdp.stages import review as review_stage
+from cdp.stages.adopt_matcher import Adopted
 from cdp.stages.adopt_matcher import Thresholds as Thresholds
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
@@ -198,7 +199,7 @@ def review(match: int, same: bool, actor: str, reason: str) -> Label:
         pair = review_stage.pair_of(row)
         done = assert_link_stage.assert_links([pair], verdict, actor, reason)
         _after_decision(done.applied, done.rehung)
-        return review_stage.label(row, same, done.words[0], actor)
+        return review_stage.label(row, same, done.words[0])
 
     return draining.retrying(decide)
 
@@ -216,24 +217,18 @@ def adopt_matcher(
     simulate: bool = False,
 ) -> Matcher:
     """Make a matcher active and match all records by it, in one transaction; ``simulate``: take
-    everything back and only report what it would have changed."""  # fmt: skip
-
-    def decide() -> Matcher:
-        done = adopt_stage.adopt_matcher(number, actor, thresholds, advance)
-        if simulate:
-            transaction.set_rollback(True)
-        else:
-            _after_decision(done.applied, done.rehung)
-        return done.matcher
-
-    return draining.retrying(decide)
+    everything back and only report what it would have changed."""
+    return _adopted(lambda: adopt_stage.adopt_matcher(number, actor, thresholds, advance), simulate)
 
 
 def retire_matcher(actor: str, advance: Advance, simulate: bool = False) -> Matcher:
     """Do without any matcher; reviews stay what people said."""
+    return _adopted(lambda: adopt_stage.retire_matcher(actor, advance), simulate)
 
+
+def _adopted(work: Callable[[], Adopted], simulate: bool) -> Matcher:
     def decide() -> Matcher:
-        done = adopt_stage.retire_matcher(actor, advance)
+        done = work()
         if simulate:
             transaction.set_rollback(True)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -100,7 +98,9 @@ class MatcherAdmin(ReadOnlyAdmin):
         if row.status != "active":
             return SafeString("only the active matcher is measured")
         found = reviews.quality().items()
-        return table(("", ""), [(name.replace("_", " "), _figure(value)) for name, value in found])
+        return table(
+            ("", ""), [(name.replace("_", " "), reviews.figure(value)) for name, value in found]
+        )
 
     @admin.display(description="Weights of the pairs")
     def spread_chart(self, row: Matcher) -> SafeString:
@@ -224,12 +224,6 @@ def _sides(found: reviews.Review) -> list[tuple[str, str]]:
         )
         for side in found.sides
     ]
-
-
-def _figure(value: Any) -> str:
-    if isinstance(value, reviews.Share):
-        return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f}; {value.of} labels)"
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _numbers(text: str) -> list[int]:

@@ -87,7 +87,10 @@ _CUSTOMERS = """
 def _hold(table: str, query: str, identifiers: Iterable[int], also: Iterable[int] = ()) -> set[int]:
     """Lock what a query names, and read again after each lock: another worker may have joined or
     parted it while we waited."""
-    ids, extra = arrays.ints(sorted(set(identifiers))), set(also)
+    named, extra = sorted(set(identifiers)), set(also)
+    if not named and not extra:
+        return set()
+    ids = arrays.ints(named)
     held = _column(
         f"""
         SELECT id FROM {table} WHERE id IN ({query} UNION SELECT unnest(%s::bigint[]))

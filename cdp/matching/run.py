@@ -9,7 +9,6 @@ from django.conf import settings
 
 from cdp import pipeline
 from cdp.domain.matching import blocking
-from cdp.domain.matching.fields import derived
 from cdp.domain.matching.weights import Weights
 from cdp.domain.records import FIELDS
 from cdp.errors import CDPError
@@ -68,7 +67,7 @@ def _backend(name: str) -> Any:
 
 def _report(records: list[Record], weights: Weights) -> dict[str, Any]:
     """How the pairs that would be weighed are spread, by whole bits."""
-    full = [derived({n: r.get(n) for n in weights.kinds}, weights.kinds) for r in records]
+    full = [weights.full(record) for record in records]
     keyed = ((n, blocking.keys(record, weights.kinds)) for n, record in enumerate(full))
     spread: Counter[int] = Counter()
     for a, b in blocking.pairs(blocking.blocks(keyed)):

@@ -252,7 +252,7 @@ def _frequencies(
     for column in sorted(columns):
         counts = Counter(value for record in full if (value := record.get(column)) is not None)
         total = sum(counts.values())
-        # Nobody's own e-mail or street is kept: a value seen once counts as any that was never seen.
+        # A value of one record alone is not kept (it is somebody's own): it counts as one never seen.
         found[column] = {value: n / total for value, n in sorted(counts.items()) if n > 1}
         found[column][REST] = 1 / max(1, total)
     return found

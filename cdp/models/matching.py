@@ -111,7 +111,7 @@ class Match(models.Model):
 class Label(models.Model):
     """A reviewer's verdict on two records: an assertion, and a pair to measure matchers by.
 
-    Undone with its assertion: a label counts while that is live.
+    Who said it and when stands in the assertion; a label counts while that is live.
     """
 
     a = models.ForeignKey(Record, models.CASCADE, related_name="labels_up")
@@ -120,8 +120,6 @@ class Label(models.Model):
     weight = models.FloatField(help_text="bits, as it was shown")
     shown_as = models.CharField(max_length=40, help_text="the verdict that it had then")
     assertion = models.OneToOneField(Assertion, models.CASCADE, related_name="label")
-    actor = models.CharField(max_length=150)
-    at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return f"{self.a_id}–{self.b_id}: {'same' if self.same else 'different'}"

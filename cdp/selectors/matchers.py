@@ -7,13 +7,12 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from django.db import connection
 
 from cdp.domain.identifiers import RECORD, Key
 from cdp.domain.matching import blocking
-from cdp.domain.matching.fields import derived
 from cdp.domain.matching.weights import Weights
 from cdp.domain.partition import Matches, ordered
 from cdp.errors import CDPError
@@ -81,25 +80,32 @@ class Ready:
 
 
 def weigh(matcher: ActiveMatcher, a: Ready, b: Ready) -> float:
-    """In bits. Always the same way round, whatever the order of arrival: not every measure of
-    likeness is symmetric."""
-    one, two = (a, b) if a.value < b.value else (b, a)
+    """In bits."""
+    one, two = one_way(a, b)
     return matcher.weights.weight(one.fields, two.fields)
 
 
+def one_way(a: Ready, b: Ready) -> tuple[Ready, Ready]:
+    """Always the same way round, whatever the order of arrival: not every measure of likeness is
+    symmetric."""
+    return (a, b) if a.value < b.value else (b, a)
+
+
 def weigher(records: Mapping[Key, int] | None = None) -> Callable[[Key, Key], float]:
-    """Weighs any two records by the active matcher: of those named with their ids, or of all. They
-    are read when the first is asked for."""
-    at_hand: dict[str, Ready] = {}
-    matcher = active_matcher()
+    """Weighs any two records by the active matcher: of those named with their ids, or of all. Both
+    are read when the first pair is asked for, which is seldom."""
+
+    @cache
+    def at_hand() -> tuple[ActiveMatcher | None, dict[str, Ready]]:
+        matcher = active_matcher()
+        if matcher is None:
+            return None, {}
+        ids = _ids() if records is None else set(records.values())
+        return matcher, {one.value: one for one in known_records(matcher, ids).values()}
 
     def weighed(a: Key, b: Key) -> float:
-        if matcher is None:
-            return 0.0
-        if not at_hand:
-            ids = _ids() if records is None else set(records.values())
-            at_hand.update((one.value, one) for one in known_records(matcher, ids).values())
-        return weigh(matcher, at_hand[a.value], at_hand[b.value])
+        matcher, known = at_hand()
+        return 0.0 if matcher is None else weigh(matcher, known[a.value], known[b.value])
 
     return weighed
 
@@ -131,9 +137,8 @@ def _ids() -> set[int]:
 
 
 def ready_record(matcher: ActiveMatcher, id_: int, value: str, fields: str) -> Ready:
-    kinds = matcher.weights.kinds
-    filled = json.loads(fields)
-    return Ready(id_, value, derived({name: filled.get(name) for name in kinds}, kinds), kinds)
+    weights = matcher.weights
+    return Ready(id_, value, weights.full(json.loads(fields)), weights.kinds)
 
 
 def _hashed(key: str) -> int:

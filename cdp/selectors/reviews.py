@@ -10,10 +10,9 @@ from typing import Any
 
 from django.db import connection
 
-from cdp.domain.matching.fields import derived
 from cdp.domain.matching.weights import Part
 from cdp.models import Identifier, Label, Match, Record
-from cdp.selectors.matchers import ActiveMatcher, active_matcher, merge_at
+from cdp.selectors.matchers import ActiveMatcher, active_matcher, known_records, merge_at, one_way
 
 # One pair stands for all between the same two customers: the heaviest. Customers that somebody
 # keeps apart already are not asked about again.
@@ -97,7 +96,8 @@ def review(match: int) -> Review | None:
 
 
 def live_label(a: int, b: int) -> Label | None:
-    return Label.objects.filter(a_id=a, b_id=b, assertion__retracted_at=None).first()
+    live = Label.objects.filter(a_id=a, b_id=b, assertion__retracted_at=None)
+    return live.select_related("assertion").first()
 
 
 def _side(record: Record) -> Side:
@@ -108,10 +108,9 @@ def _side(record: Record) -> Side:
 
 
 def _parts(matcher: ActiveMatcher, one: Side, two: Side) -> list[Part]:
-    low, high = sorted((one, two), key=lambda side: side.identifier.value)
-    kinds = matcher.weights.kinds
-    a, b = (derived({n: s.fields.get(n) for n in kinds}, kinds) for s in (low, high))
-    return matcher.weights.parts(a, b)
+    known = known_records(matcher, {one.identifier.pk, two.identifier.pk})
+    a, b = one_way(known[one.identifier.pk], known[two.identifier.pk])
+    return matcher.weights.parts(a.fields, b.fields)
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,9 @@ class Share:
     high: float
     of: int
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}; {self.of} labels)"
+
 
 def share(right: int, of: int) -> Share | None:
     """Wilson's score interval; None without any."""
@@ -132,6 +134,11 @@ def share(right: int, of: int) -> Share | None:
     middle = (p + z * z / (2 * of)) / (1 + z * z / of)
     half = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
     return Share(p, max(0.0, middle - half), min(1.0, middle + half), of)
+
+
+def figure(value: object) -> str:
+    """One of ``quality``'s figures for people."""
+    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def quality() -> dict[str, Any]:

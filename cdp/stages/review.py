@@ -28,7 +28,9 @@ def claim(match: int) -> Match:
     if label is not None:
         said = "the same" if label.same else "different"
         raise CDPError(
-            "already_reviewed", f"{label.actor} said meanwhile that they are {said}", field="match"
+            "already_reviewed",
+            f"{label.assertion.actor} said meanwhile that they are {said}",
+            field="match",
         )
     return row
 
@@ -38,8 +40,8 @@ def pair_of(row: Match) -> tuple[Key, Key]:
     return Key(one.kind, one.value), Key(other.kind, other.value)
 
 
-def label(row: Match, same: bool, assertion: Assertion, actor: str) -> Label:
+def label(row: Match, same: bool, assertion: Assertion) -> Label:
     return Label.objects.create(
         a_id=row.a_id, b_id=row.b_id, same=same, weight=row.weight, shown_as=row.verdict,
-        assertion=assertion, actor=actor,
+        assertion=assertion,
     )  # fmt: skip

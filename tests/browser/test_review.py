@@ -66,7 +66,11 @@ def test_the_queue_is_worked_through_by_keys(
     key(browser, "s")
     wait_text(browser, "same: kept")
     label = Label.objects.get()
-    assert (label.same, label.assertion.reason, label.actor) == (True, "the same hand", "ops")
+    assert (label.same, label.assertion.reason, label.assertion.actor) == (
+        True,
+        "the same hand",
+        "ops",
+    )
     assert backlog() == 1 and len(customers()) == len(before) - 1
     key(browser, "u")
     wait_text(browser, "undone")

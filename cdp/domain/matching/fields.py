@@ -29,16 +29,20 @@ NOTHING = frozenset({"", "nan", "none", "null", "n/a", "na", "unknown", "-", "?"
 
 def guess(column: str) -> str | None:
     """The kind that a column's name suggests; None where it suggests none."""
-    folded = re.sub(r"\W+", "_", column.strip().lower())
+    folded = _folded(column)
     return next((kind for kind, names in NAMES_OF.items() if folded in names), None)
 
 
 def rank(column: str) -> int:
     """How usual this spelling is for its kind: 0 is the most usual."""
-    folded = re.sub(r"\W+", "_", column.strip().lower())
+    folded = _folded(column)
     return next(
         (names.index(folded) for names in NAMES_OF.values() if folded in names), len(NAMES_OF)
     )
+
+
+def _folded(column: str) -> str:
+    return re.sub(r"\W+", "_", column.strip().lower())
 
 
 def cleaned(kind: str, raw: object) -> str | None:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from cdp.domain.matching.comparing import Comparison, Level, agrees, comparisons
+from cdp.domain.matching.fields import derived
 
 Values = Mapping[str, str | None]
 LEAST = 1e-9
@@ -80,6 +81,10 @@ class Weights:
             },
             "frequencies": {name: dict(found) for name, found in self.frequencies.items()},
         }
+
+    def full(self, record: Values) -> dict[str, str | None]:
+        """A cleaned record's fields that this model compares, with their parts."""
+        return derived({name: record.get(name) for name in self.kinds}, self.kinds)
 
     def parts(self, a: Values, b: Values) -> list[Part]:
         """The waterfall: what each comparison says; one that says nothing is left out."""

@@ -229,7 +229,7 @@ class Command(BaseCommand):
                 f"{row.merge_at:g}/{row.review_at:g} bits, {row.backend}, {row.actor}"
             )
         for name, value in reviews.quality().items():
-            self.stdout.write(f"{name:22} {_figure(value)}")
+            self.stdout.write(f"{name:22} {reviews.figure(value)}")
 
     def _stats(self, options: dict[str, Any]) -> None:
         found = stats.identity_stats()
@@ -288,12 +288,6 @@ def spread(row: Matcher) -> str:
 
 def _number_or_none(text: str) -> int | None:
     return None if text == "none" else int(text)
-
-
-def _figure(value: object) -> str:
-    if isinstance(value, reviews.Share):
-        return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f}, {value.of} labels)"
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _said_by(parser: ArgumentParser) -> None:
