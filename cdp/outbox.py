@@ -12,6 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from cdp.models import OutboxMessage, Topic
+from cdp.statements import execute
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=30)
@@ -26,23 +27,21 @@ def add(topic: Topic, payload: dict[str, Any]) -> None:
     """
     if not connection.in_atomic_block:
         raise RuntimeError("outbox.add() needs the transaction of the fact it follows")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO cdp_outboxmessage (topic, payload) VALUES (%s, %s::jsonb)",
-            [topic.value, json.dumps(payload)],
-        )
+    execute(
+        "INSERT INTO cdp_outboxmessage (topic, payload) VALUES (%s, %s::jsonb)",
+        [topic.value, json.dumps(payload)],
+    )
 
 
 def claim(topic: Topic, limit: int, only: int | None = None) -> list[OutboxMessage]:
     """Take the oldest messages that are due (or ``only`` one) out of the outbox, in the transaction
     that does their work: rolled back, they are there again. Other workers skip them meanwhile.
     """
-    with connection.cursor() as cursor:
-        if only is None:
-            cursor.execute(_TAKE, [topic.value, limit])
-        else:
-            cursor.execute(_TAKE_ONE, [only])
-        rows = cursor.fetchall()
+    if only is None:
+        # The number is part of the text: a plan for any number would sort the whole queue.
+        rows = execute(_TAKE.format(limit=int(limit)), [topic.value])
+    else:
+        rows = execute(_TAKE_ONE, [str(only)])
     return [
         OutboxMessage(id=id_, topic=topic, payload=json.loads(payload), attempts=attempts)
         for id_, payload, attempts in sorted(rows)
@@ -54,12 +53,12 @@ _TAKE = """
     DELETE FROM cdp_outboxmessage WHERE id = ANY (ARRAY(
         SELECT id FROM cdp_outboxmessage
         WHERE topic = %s AND available_at <= statement_timestamp() AND parked_at IS NULL
-        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
+        ORDER BY id LIMIT {limit} FOR UPDATE SKIP LOCKED))
     RETURNING id, payload::text, attempts
 """
 _TAKE_ONE = """
     DELETE FROM cdp_outboxmessage WHERE id = ANY (ARRAY(
-        SELECT id FROM cdp_outboxmessage WHERE id = %s FOR UPDATE SKIP LOCKED))
+        SELECT id FROM cdp_outboxmessage WHERE id = %s::bigint FOR UPDATE SKIP LOCKED))
     RETURNING id, payload::text, attempts
 """
 

@@ -354,7 +354,7 @@ def check_identity(advance: Advance) -> dict[str, tuple[int, list[str]]]:
 
 def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
     recount = {id_ for _, old, new in rehung for id_ in (old, new) if id_ is not None}
-    observe([], recount)
+    observe(recount=recount)
     changed = fold(recount | applied.moved, applied.customers)
     identities = applied.moved | applied.flipped | recount
     _hand_to_graph([], identities, {*applied.customers, *changed}, rehung)
@@ -363,13 +363,13 @@ def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
 def _take_in_events(messages: list[OutboxMessage]) -> None:
     events = sorted({id_ for message in messages for id_ in message.payload["events"]})
     done = resolve(events)
-    seen = observe(done.events, done.recount)
-    changed = fold(seen.subjects | done.recount | done.moved, done.customers)
+    told = observe(done.acts, done.words, done.recount)
+    changed = fold(told | done.moved, done.customers)
     records = sorted(done.records)
     for first in range(0, len(records), RECORDS):
         outbox.add(Topic.RECORDS, {"records": records[first : first + RECORDS]})
     identities = done.moved | done.flipped | done.recount
-    _hand_to_graph(seen.acts, identities, {*done.customers, *changed}, done.rehung)
+    _hand_to_graph(done.acts, identities, {*done.customers, *changed}, done.rehung)
 
 
 def _take_in_records(messages: list[OutboxMessage]) -> None:
@@ -430,7 +430,7 @@ def rebuild_profiles(advance: Advance) -> None:
     with transaction.atomic():
         rebuild.clear_observations()
         for ids in rebuild.in_chunks(rebuild.subjects()):
-            observe([], ids)
+            observe(recount=ids)
             advance("identifiers", len(ids))
         for ids in rebuild.in_chunks(rebuild.profile_customers()):
             _hand_to_graph([], [], fold([], ids), [])

@@ -40,6 +40,9 @@ DATABASES["default"] |= {
     # Threads of the ASGI server come and go: a pool keeps their connections.
     "OPTIONS": {
         "pool": {"min_size": 0, "max_size": 16, "timeout": 10},
+        # For the few statements that are prepared (cdp/statements.py).
+        "prepare_threshold": 5,
+        "options": "-c plan_cache_mode=force_generic_plan",
     },
     "CONN_MAX_AGE": 0,
     "CONN_HEALTH_CHECKS": False,

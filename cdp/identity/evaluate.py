@@ -18,6 +18,7 @@ from cdp.identity import arrays, ledger, stored
 from cdp.identity.ledger import Cause, Entry
 from cdp.identity.stored import Evidence
 from cdp.models import What
+from cdp.statements import execute
 
 REVIEW = "review"
 log = logging.getLogger(__name__)
@@ -168,53 +169,52 @@ def _components(evidence: Evidence, result: pure.Partition) -> dict[int, int]:
 
 def _ensure_customers(anchors: Iterable[int], keys: dict[int, Key]) -> None:
     ids = sorted(set(anchors))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO cdp_customer (id, public_id) SELECT * FROM unnest(%s::bigint[], %s::uuid[])
-            ON CONFLICT (id) DO NOTHING
-            """,
-            [arrays.ints(ids), arrays.texts(str(public_id(keys[id_])) for id_ in ids)],
-        )
+    if not ids:
+        return
+    execute(
+        """
+        INSERT INTO cdp_customer (id, public_id) SELECT * FROM unnest(%s::bigint[], %s::uuid[])
+        ON CONFLICT (id) DO NOTHING
+        """,
+        [arrays.ints(ids), arrays.texts(str(public_id(keys[id_])) for id_ in ids)],
+    )
 
 
 def _write(updates: list[tuple[int, int, int, bool]]) -> None:
     if not updates:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE cdp_identifier i
-            SET customer_id = t.customer, component = t.component, shared = t.shared
-            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bool[])
-                 AS t(id, customer, component, shared)
-            WHERE i.id = t.id
-            """,
-            [
-                arrays.ints(id_ for id_, _, _, _ in updates),
-                arrays.ints(customer for _, customer, _, _ in updates),
-                arrays.ints(component for _, _, component, _ in updates),
-                arrays.flags(shared for _, _, _, shared in updates),
-            ],
-        )
+    execute(
+        """
+        UPDATE cdp_identifier i
+        SET customer_id = t.customer, component = t.component, shared = t.shared
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bool[])
+             AS t(id, customer, component, shared)
+        WHERE i.id = t.id
+        """,
+        [
+            arrays.ints(id_ for id_, _, _, _ in updates),
+            arrays.ints(customer for _, customer, _, _ in updates),
+            arrays.ints(component for _, _, component, _ in updates),
+            arrays.flags(shared for _, _, _, shared in updates),
+        ],
+    )
 
 
 def _write_verdicts(table: str, changed: list[tuple[int, int, str]]) -> None:
     if not changed:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE {table} l SET verdict = t.verdict
-            FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS t(a, b, verdict)
-            WHERE l.a_id = t.a AND l.b_id = t.b
-            """,
-            [
-                arrays.ints(a for a, _, _ in changed),
-                arrays.ints(b for _, b, _ in changed),
-                arrays.texts(verdict for _, _, verdict in changed),
-            ],
-        )
+    execute(
+        f"""
+        UPDATE {table} l SET verdict = t.verdict
+        FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS t(a, b, verdict)
+        WHERE l.a_id = t.a AND l.b_id = t.b
+        """,
+        [
+            arrays.ints(a for a, _, _ in changed),
+            arrays.ints(b for _, b, _ in changed),
+            arrays.texts(verdict for _, _, verdict in changed),
+        ],
+    )
 
 
 def _let_go(gone: set[int], applied: Applied, rules: Rules, cause: Cause) -> None:

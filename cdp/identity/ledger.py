@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db import connection
-
 from cdp.identity import arrays
 from cdp.models import What
+from cdp.statements import execute
 
 LONGEST = 500
 
@@ -45,23 +44,22 @@ def write(entries: Iterable[Entry], cause: Cause, rules_version: str) -> None:
     ]
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO cdp_decision (what, a_id, b_id, old_customer, new_customer, event, reason,
-                                      rules_version, actor)
-            SELECT t.*, %s, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
-                                           %s::bigint[], %s::bigint[], %s::text[]) AS t
-            """,
-            [
-                rules_version,
-                cause.actor,
-                arrays.texts(row.what.value for row in rows),
-                arrays.ints(row.a for row in rows),
-                arrays.ints(row.b for row in rows),
-                arrays.ints(row.old_customer for row in rows),
-                arrays.ints(row.new_customer for row in rows),
-                arrays.ints(row.event for row in rows),
-                arrays.texts(row.reason for row in rows),
-            ],
-        )
+    execute(
+        """
+        INSERT INTO cdp_decision (what, a_id, b_id, old_customer, new_customer, event, reason,
+                                  rules_version, actor)
+        SELECT t.*, %s, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                       %s::bigint[], %s::bigint[], %s::text[]) AS t
+        """,
+        [
+            rules_version,
+            cause.actor,
+            arrays.texts(row.what.value for row in rows),
+            arrays.ints(row.a for row in rows),
+            arrays.ints(row.b for row in rows),
+            arrays.ints(row.old_customer for row in rows),
+            arrays.ints(row.new_customer for row in rows),
+            arrays.ints(row.event for row in rows),
+            arrays.texts(row.reason for row in rows),
+        ],
+    )

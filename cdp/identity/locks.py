@@ -7,22 +7,25 @@ Plain SQL with arrays: a batch names thousands of rows, one bound value each is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from django.db import connection
 
+from cdp.domain.rules import Rules
 from cdp.identity import arrays
+from cdp.selectors.rules import ACTIVE, rules_in
+from cdp.statements import execute, together
 
 RULES_LOCK = 7_301_003
 
 
-def hold_rules() -> None:
+def hold_rules() -> Rules:
     """Until the transaction ends the rules stay what they are; many may hold them at once.
 
     Taken before any row lock, so that who changes the rules waits for nobody who waits for him.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [RULES_LOCK])
+    lock = "SELECT pg_advisory_xact_lock_shared(%s)"
+    _, active = together((lock, [RULES_LOCK]), (ACTIVE, []))
+    return rules_in(active)
 
 
 def change_rules_alone() -> None:
@@ -31,37 +34,12 @@ def change_rules_alone() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RULES_LOCK])
 
 
-class Held(NamedTuple):
-    """Locked identifiers: those that belong to nobody yet, and those that are shared."""
-
-    unresolved: set[int]
-    shared: set[int]
-
-
-def lock_identifiers(identifiers: Iterable[int]) -> Held:
-    """Hold still the identifiers of a batch: whose they are, and whether they are shared.
-
-    Without it, an event could hang on an identifier that another worker is just turning shared.
-    """
-    held = Held(set(), set())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT id, customer_id IS NULL, shared, gone_at IS NOT NULL FROM cdp_identifier
-            WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
-            """,
-            [arrays.ints(sorted(set(identifiers)))],
-        )
-        rows = cursor.fetchall()
-        if back := [id_ for id_, _, _, gone in rows if gone]:
-            cursor.execute(
-                "UPDATE cdp_identifier SET gone_at = NULL WHERE id = ANY (%s::bigint[])",
-                [arrays.ints(back)],
-            )
-        for id_, unresolved, shared, _ in rows:
-            held.unresolved.update([id_] if unresolved else ())
-            held.shared.update([id_] if shared else ())
-    return held
+def lock_identifiers(identifiers: Iterable[int]) -> None:
+    """Hold identifiers still: what hangs on them is counted, nobody may add to it meanwhile."""
+    execute(
+        "SELECT FROM cdp_identifier WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        [arrays.ints(sorted(set(identifiers)))],
+    )
 
 
 def lock_components(identifiers: Iterable[int]) -> set[int]:
@@ -91,29 +69,14 @@ def _hold(table: str, query: str, identifiers: Iterable[int], also: Iterable[int
     if not named and not extra:
         return set()
     ids = arrays.ints(named)
-    held = _column(
-        f"""
+    lock = f"""
         SELECT id FROM {table} WHERE id IN ({query} UNION SELECT unnest(%s::bigint[]))
         ORDER BY id FOR NO KEY UPDATE
-        """,
-        [ids, arrays.ints(sorted(extra))],
-    )
+    """
+    held: set[int] = set()
     while True:
-        wanted = _column(query, [ids]) | extra
+        locked, now = together((lock, [ids, arrays.ints(sorted(extra))]), (query, [ids]))
+        held.update(id_ for (id_,) in locked)
+        wanted = extra | {id_ for (id_,) in now}
         if wanted <= held:
             return wanted
-        _lock(table, wanted - held)
-        held |= wanted
-
-
-def _lock(table: str, ids: Iterable[int]) -> None:
-    _column(
-        f"SELECT id FROM {table} WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
-        [arrays.ints(sorted(set(ids)))],
-    )
-
-
-def _column(query: str, parameters: list[str]) -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return {row[0] for row in cursor.fetchall()}

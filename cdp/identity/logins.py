@@ -16,6 +16,7 @@ from django.db import connection
 from cdp.domain.identifiers import DEVICES, Key
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
+from cdp.statements import execute
 
 PERSON_KIND = "user_id"
 LOGOUTS = ("signed out", "logged out", "sign out", "log out", "logout", "user signed out")
@@ -72,30 +73,28 @@ def mark(seen: Iterable[Seen], ids: Mapping[Key, int]) -> list[Stretch]:
     if not rows:
         return []
     new: dict[int, list[datetime]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO cdp_devicelogin (event_id, device_id, person_id, occurred_at, message_id)
-            SELECT t.event, t.device, t.person, e.occurred_at, e.message_id
-            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS t(event, device, person)
-            JOIN cdp_event e ON e.id = t.event
-            ON CONFLICT (event_id, device_id) DO NOTHING
-            RETURNING device_id, occurred_at
-            """,
-            [
-                arrays.ints(event for event, _, _ in rows),
-                arrays.ints(device for _, device, _ in rows),
-                arrays.ints(person for _, _, person in rows),
-            ],
-        )
-        for device, at in cursor.fetchall():
-            new.setdefault(device, []).append(at)
-        cursor.execute(
-            f"SELECT d FROM unnest(%s::bigint[]) AS d WHERE {SWITCHED.format(device='d')}",
-            [arrays.ints(new)],
-        )
-        switched = sorted(row[0] for row in cursor.fetchall())
-    return [_stretch(device, new[device]) for device in switched]
+    found = execute(
+        """
+        INSERT INTO cdp_devicelogin (event_id, device_id, person_id, occurred_at, message_id)
+        SELECT t.event, t.device, t.person, e.occurred_at, e.message_id
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS t(event, device, person)
+        JOIN cdp_event e ON e.id = t.event
+        ON CONFLICT (event_id, device_id) DO NOTHING
+        RETURNING device_id, occurred_at
+        """,
+        [
+            arrays.ints(event for event, _, _ in rows),
+            arrays.ints(device for _, device, _ in rows),
+            arrays.ints(person for _, _, person in rows),
+        ],
+    )
+    for device, at in found:
+        new.setdefault(device, []).append(at)
+    switched = execute(
+        f"SELECT d FROM unnest(%s::bigint[]) AS d WHERE {SWITCHED.format(device='d')} ORDER BY d",
+        [arrays.ints(new)],
+    )
+    return [_stretch(device, new[device]) for (device,) in switched]
 
 
 def _person(item: Seen, ids: Mapping[Key, int]) -> int | None:
@@ -117,19 +116,6 @@ def _stretch(device: int, new: list[datetime]) -> Stretch:
         cursor.execute(_PEOPLE, {"device": device, "new": arrays.moments(new), "last": max(new)})
         before, after = cursor.fetchone() or (0, None)
     return Stretch(device, min(new), after) if before > 1 else Stretch(device, None, None)
-
-
-def on_switched(events: Iterable[int]) -> set[int]:
-    """Of these events, those that hang on a device on which several people log in."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT e.id FROM cdp_event e
-            WHERE e.id = ANY (%s::bigint[]) AND {SWITCHED.format(device="e.subject_id")}
-            """,
-            [arrays.ints(events)],
-        )
-        return {row[0] for row in cursor.fetchall()}
 
 
 def mark_anew() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db import connection
-
 from cdp.domain.identifiers import RECORD, Key
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
+from cdp.statements import execute
 
 
 def write_records(seen: list[Seen], ids: dict[Key, int], new: Collection[int]) -> set[int]:
@@ -21,15 +20,14 @@ def write_records(seen: list[Seen], ids: dict[Key, int], new: Collection[int]) -
     }
     if not carried:
         return set()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO cdp_record (identifier_id, fields)
-            SELECT t.id, e.parsed->'record'
-            FROM unnest(%s::bigint[], %s::bigint[]) AS t(id, event)
-            JOIN cdp_event e ON e.id = t.event ORDER BY t.id
-            ON CONFLICT (identifier_id) DO NOTHING
-            """,
-            [arrays.ints(carried), arrays.ints(carried.values())],
-        )
+    execute(
+        """
+        INSERT INTO cdp_record (identifier_id, fields)
+        SELECT t.id, e.parsed->'record'
+        FROM unnest(%s::bigint[], %s::bigint[]) AS t(id, event)
+        JOIN cdp_event e ON e.id = t.event ORDER BY t.id
+        ON CONFLICT (identifier_id) DO NOTHING
+        """,
+        [arrays.ints(carried), arrays.ints(carried.values())],
+    )
     return set(carried)

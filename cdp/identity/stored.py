@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.models import Verdict
 from cdp.selectors.matchers import merge_at, weigher
+from cdp.statements import execute, together
 
 
 class Row(NamedTuple):
@@ -87,15 +88,16 @@ def of_components(components: set[int], rules: Rules) -> Evidence:
     live = arrays.ints(id_ for id_, row in rows.items() if not row.shared)
     all_ = arrays.ints(rows)
     query = _links(rules)
-    links = _all(
-        f"{query} WHERE a_id = ANY (%s::bigint[]) UNION {query} WHERE b_id = ANY (%s::bigint[])",
-        [live, live],
+    links, words = together(
+        (
+            f"{query} WHERE a_id = ANY (%s::bigint[]) UNION {query} WHERE b_id = ANY (%s::bigint[])",
+            [live, live],
+        ),
+        (f"{_WORDS} AND (a_id = ANY (%s::bigint[]) OR b_id = ANY (%s::bigint[]))", [all_, all_]),
     )
-    words = _all(
-        f"{_WORDS} AND (a_id = ANY (%s::bigint[]) OR b_id = ANY (%s::bigint[]))", [all_, all_]
-    )
-    outside = {id_ for row in [*links, *words] for id_ in row[:2]} - set(rows)
-    everyone = rows | _identifiers("id = ANY (%s::bigint[])", [arrays.ints(sorted(outside))])
+    everyone = rows
+    if outside := {id_ for row in [*links, *words] for id_ in row[:2]} - set(rows):
+        everyone = rows | _identifiers("id = ANY (%s::bigint[])", [arrays.ints(sorted(outside))])
     shared = frozenset(row.key for row in everyone.values() if row.shared)
     return _evidence(rows, everyone, links, words, shared)
 
@@ -103,13 +105,13 @@ def of_components(components: set[int], rules: Rules) -> Evidence:
 def everything(rules: Rules) -> Evidence:
     """All evidence, with nothing taken for shared beforehand."""
     rows = _identifiers(_SEEN, [])
-    links = [row for row in _all(_links(rules), []) if row[0] in rows and row[1] in rows]
-    return _evidence(rows, rows, links, _all(_WORDS, []), frozenset())
+    links = [row for row in execute(_links(rules), []) if row[0] in rows and row[1] in rows]
+    return _evidence(rows, rows, links, execute(_WORDS, []), frozenset())
 
 
 def words_among(known: Collection[Key]) -> list[pure.Assertion]:
     """Live assertions of which both ends are known."""
-    found = _all(
+    found = execute(
         """
         SELECT a.kind, a.value, b.kind, b.value, w.verdict FROM cdp_assertion w
         JOIN cdp_identifier a ON a.id = w.a_id JOIN cdp_identifier b ON b.id = w.b_id
@@ -134,7 +136,9 @@ def bring_back() -> None:
 
 def without_evidence() -> set[int]:
     """Identifiers in no event that still belong to a customer."""
-    found = _all(f"SELECT id FROM cdp_identifier WHERE customer_id IS NOT NULL AND NOT {_SEEN}", [])
+    found = execute(
+        f"SELECT id FROM cdp_identifier WHERE customer_id IS NOT NULL AND NOT {_SEEN}", []
+    )
     return {row[0] for row in found}
 
 
@@ -181,7 +185,7 @@ def _matched(rows: dict[int, Row], known_shared: frozenset[Key]) -> tuple[list[F
     )
     if records == "{}":
         return [], math.inf
-    found = _all(
+    found = execute(
         """
         SELECT a_id, b_id, weight, verdict FROM cdp_match
         WHERE a_id = ANY (%s::bigint[]) AND b_id = ANY (%s::bigint[])
@@ -196,16 +200,9 @@ def _matched(rows: dict[int, Row], known_shared: frozenset[Key]) -> tuple[list[F
     ], merge_at()
 
 
-def _identifiers(where: str, parameters: Iterable[Any]) -> dict[int, Row]:
-    found = _all(f"SELECT {_COLUMNS} WHERE {where}", parameters)
+def _identifiers(where: str, parameters: Sequence[str]) -> dict[int, Row]:
+    found = execute(f"SELECT {_COLUMNS} WHERE {where}", parameters)
     return {
         id_: Row(id_, Key(kind, value), component, customer, shared, first)
         for id_, kind, value, component, customer, shared, first in found
     }
-
-
-def _all(query: str, parameters: Iterable[Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, list(parameters))
-        rows: list[Any] = cursor.fetchall()
-        return rows

@@ -12,6 +12,7 @@ from cdp.domain.rules import Rules
 from cdp.identity import arrays
 from cdp.identity.evidence import Seen
 from cdp.identity.logins import SWITCHED, Stretch
+from cdp.statements import execute
 
 
 class Rehung(NamedTuple):
@@ -108,8 +109,8 @@ def _rehang(where: str, ids: set[int], rules: Rules) -> list[Rehung]:
 
 
 def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules) -> list[int]:
-    """Write each event's identifiers and subject; returns the events that hang on a device.
-    ``shared``: those of ``ids`` that are, now that the batch is judged.
+    """Write each event's identifiers and subject; returns the events that hang on a device on which
+    several people log in. ``shared``: those of ``ids`` that are, now that the batch is judged.
 
     The same choice as ``_SUBJECT`` makes in SQL, made here because the identifiers are at hand.
     """
@@ -119,25 +120,24 @@ def attach(seen: list[Seen], ids: dict[Key, int], shared: set[int], rules: Rules
 
     strongest = [min(item.keys, key=order, default=None) for item in seen]
     subjects = [None if key is None else ids[key] for key in strongest]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
+    found = execute(
+        f"""
+        WITH hung AS (
             UPDATE cdp_event e
             SET identifiers = t.ids::bigint[], resolved_at = now(), subject_id = t.subject
-            FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS t(id, ids, subject)
-            WHERE e.id = t.id
-            """,
-            [
-                arrays.ints(item.event for item in seen),
-                arrays.texts(arrays.ints(ids[key] for key in item.keys) for item in seen),
-                arrays.ints(subjects),
-            ],
-        )
-    return [
-        item.event
-        for item, key in zip(seen, strongest, strict=True)
-        if key is not None and key.kind in DEVICES
-    ]
+            FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bool[])
+                 AS t(id, ids, subject, device)
+            WHERE e.id = t.id RETURNING e.id, t.subject, t.device)
+        SELECT id FROM hung WHERE device AND {SWITCHED.format(device="hung.subject")}
+        """,
+        [
+            arrays.ints(item.event for item in seen),
+            arrays.texts(arrays.ints(ids[key] for key in item.keys) for item in seen),
+            arrays.ints(subjects),
+            arrays.flags(key is not None and key.kind in DEVICES for key in strongest),
+        ],
+    )
+    return [event for (event,) in found]
 
 
 def _ranked(rules: Rules) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,13 +14,19 @@ from cdp.domain.rules_file import to_rules
 from cdp.errors import CDPError
 from cdp.models import RuleSet, RuleSetStatus
 
+ACTIVE = "SELECT id, created_at, as_of FROM cdp_ruleset WHERE status = 'active'"
+
 
 def active_rules() -> Rules:
     """The applied rule set, or the built-in one before any was applied; one query."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, created_at, as_of FROM cdp_ruleset WHERE status = 'active'")
-        row = cursor.fetchone()
-    return DEFAULT_RULES if row is None else _rules(*row)
+        cursor.execute(ACTIVE)
+        return rules_in(cursor.fetchall())
+
+
+def rules_in(found: Sequence[tuple[int, Any, Any]]) -> Rules:
+    """The rules that ``ACTIVE`` found."""
+    return _rules(*found[0]) if found else DEFAULT_RULES
 
 
 def rules_of(row: RuleSet) -> Rules:

@@ -18,7 +18,6 @@ from cdp.identity.ledger import Cause, Entry
 from cdp.identity.locks import hold_rules, lock_components
 from cdp.identity.subjects import Rehung, rehang_naming
 from cdp.models import Assertion, Identifier, Verdict, What
-from cdp.selectors.rules import active_rules
 
 MOST = 2000
 LONGEST_REASON = 2000
@@ -46,8 +45,7 @@ def assert_links(
     _need_reason(reason)
     if len(pairs) > MOST:
         raise CDPError("too_many", f"{len(pairs)} assertions at once; at most {MOST}", field="b")
-    hold_rules()
-    rules = active_rules()
+    rules = hold_rules()
     wanted = sorted({_ordered(a, b) for a, b in pairs})
     components = lock_components({id_ for pair in wanted for id_ in pair})
     _refuse_known(wanted)
@@ -76,8 +74,7 @@ def retract(assertion: int, actor: str, reason: str) -> Decided:
     row = Assertion.objects.filter(pk=assertion).first()
     if row is None:
         raise CDPError("no_such_assertion", f"there is no assertion {assertion}", field="assertion")
-    hold_rules()
-    rules = active_rules()
+    rules = hold_rules()
     group = Assertion.objects.filter(together=row.together)
     components = lock_components(
         {id_ for pair in group.values_list("a_id", "b_id") for id_ in pair}

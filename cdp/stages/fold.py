@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from django.db import connection
 
+from cdp.identity import arrays
 from cdp.identity.locks import lock_customers
+from cdp.statements import execute
 
 _FOLDED = """
     WITH wanted AS (SELECT unnest(%s::bigint[]) AS customer),
@@ -56,9 +58,7 @@ def fold(subjects: Iterable[int], customers: Iterable[int] = ()) -> list[int]:
     locked = sorted(lock_customers(subjects, customers))
     if not locked:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [locked])
-        return [row[0] for row in cursor.fetchall()]
+    return [customer for (customer,) in execute(_WRITE, [arrays.ints(locked)])]
 
 
 def differences(customers: list[int]) -> list[int]:

@@ -11,7 +11,6 @@ from cdp.identity.locks import hold_rules, lock_components
 from cdp.identity.matching import enter, judged_anew
 from cdp.identity.subjects import Rehung, rehang_naming
 from cdp.selectors.matchers import active_matcher
-from cdp.selectors.rules import active_rules
 
 
 @dataclass
@@ -25,7 +24,7 @@ class Matched:
 def match_records(records: Iterable[int]) -> Matched:
     """Weigh records (identifier ids) and re-evaluate whom they concern, in the caller's
     transaction; nothing happens while no matcher is active (adopting one takes them all)."""
-    hold_rules()
+    rules = hold_rules()
     matcher = active_matcher()
     if matcher is None:
         return Matched()
@@ -33,7 +32,6 @@ def match_records(records: Iterable[int]) -> Matched:
     touched = enter(matcher, ids).touched | judged_anew(ids)
     if not touched:
         return Matched()
-    rules = active_rules()
     cause = Cause(f"matcher {matcher.number}", "match")
     applied = evaluate(lock_components(touched), rules, cause)
     return Matched(applied, rehang_naming(applied.flipped, rules))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
-from django.db import connection
+from cdp.identity import arrays
+from cdp.statements import execute
 
 _INTERACTIONS = """
     INSERT INTO cdp_interaction (event_id, line, sku, verb, quantity, amount)
@@ -27,6 +27,7 @@ _TRAITS = """
         occurred_at = EXCLUDED.occurred_at, message_id = EXCLUDED.message_id
     WHERE (EXCLUDED.occurred_at, EXCLUDED.message_id, EXCLUDED.source_id)
           > (old.occurred_at, old.message_id, old.source_id)
+    RETURNING identifier_id
 """
 _COUNTERS = """
     INSERT INTO cdp_counter AS old (identifier_id, channel, verb, events, quantity, amount)
@@ -37,60 +38,38 @@ _COUNTERS = """
     GROUP BY e.subject_id, e.channel, e.verb ORDER BY e.subject_id, e.channel, e.verb
     ON CONFLICT (identifier_id, channel, verb) DO UPDATE SET events = old.events + EXCLUDED.events,
         quantity = old.quantity + EXCLUDED.quantity, amount = old.amount + EXCLUDED.amount
-"""
-_TELLING = """
-    SELECT id, subject_id, acts, words FROM (
-        SELECT e.id, e.subject_id, e.verb <> '' AS acts,
-               e.parsed->'traits' <> '{}'::jsonb AS words
-        FROM cdp_event e WHERE e.id = ANY (%s::bigint[])) AS said
-    WHERE acts OR words ORDER BY id
+    RETURNING identifier_id
 """
 _BY_EVENT = "e.id = ANY (%s::bigint[])"
 _BY_SUBJECT = "e.subject_id = ANY (%s::bigint[])"
 
 
-class Observed(NamedTuple):
-    """Events that did something to a product, those that said something of a person, and the
-    identifiers that either hang on."""
+def observe(
+    acts: list[int] | None = None, words: list[int] | None = None, recount: Iterable[int] = ()
+) -> set[int]:
+    """Take in newly resolved events (``acts``: they do something to products; ``words``: they say
+    something about a person); ``recount`` identifiers are counted from all their events. Returns
+    the identifiers of which something else is known now.
 
-    acts: list[int]
-    words: list[int]
-    subjects: set[int]
-
-
-def observe(events: list[int], recount: Iterable[int] = ()) -> Observed:
-    """Take in newly resolved events; ``recount`` identifiers are counted from all their events.
-
-    The winner of a trait is the latest by (occurred_at, message id, source): a maximum, so that the order
-    of arrival does not matter.
+    The winner of a trait is the latest by (occurred_at, message id, source): a maximum, so that
+    the order of arrival does not matter.
     """
     anew = sorted(set(recount))
-    with connection.cursor() as cursor:
-        found = _found(cursor, events)
-        if found.acts:
-            cursor.execute(_INTERACTIONS, [found.acts])
-        if anew:
-            cursor.execute(
-                "DELETE FROM cdp_traitobservation WHERE identifier_id = ANY (%s)", [anew]
-            )
-            cursor.execute("DELETE FROM cdp_counter WHERE identifier_id = ANY (%s)", [anew])
-            cursor.execute(_TRAITS.format(where=_BY_SUBJECT), [anew])
-            cursor.execute(_COUNTERS.format(where=_BY_SUBJECT), [anew])
-        where = f"{_BY_EVENT} AND NOT e.subject_id = ANY (%s::bigint[])"
-        if found.words:
-            cursor.execute(_TRAITS.format(where=where), [found.words, anew])
-        if found.acts:
-            cursor.execute(_COUNTERS.format(where=where), [found.acts, anew])
-    return found
+    told, subjects = set(anew), arrays.ints(anew)
 
+    def write(query: str, *ids: str) -> None:
+        told.update(subject for (subject,) in execute(query, ids))
 
-def _found(cursor: Any, events: list[int]) -> Observed:
-    if not events:
-        return Observed([], [], set())
-    cursor.execute(_TELLING, [events])
-    rows = cursor.fetchall()
-    return Observed(
-        [id_ for id_, _, acts, _ in rows if acts],
-        [id_ for id_, _, _, words in rows if words],
-        {subject for _, subject, _, _ in rows if subject is not None},
-    )
+    if acts:
+        execute(_INTERACTIONS, [arrays.ints(acts)])
+    if anew:
+        for table in ("cdp_traitobservation", "cdp_counter"):
+            execute(f"DELETE FROM {table} WHERE identifier_id = ANY (%s::bigint[])", [subjects])
+        write(_TRAITS.format(where=_BY_SUBJECT), subjects)
+        write(_COUNTERS.format(where=_BY_SUBJECT), subjects)
+    where = f"{_BY_EVENT} AND NOT e.subject_id = ANY (%s::bigint[])"
+    if words:
+        write(_TRAITS.format(where=where), arrays.ints(words), subjects)
+    if acts:
+        write(_COUNTERS.format(where=where), arrays.ints(acts), subjects)
+    return told

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection
 
 from cdp.domain.events import names_of
 from cdp.domain.identifiers import Key
@@ -16,26 +15,28 @@ from cdp.identity import arrays
 from cdp.identity.evaluate import evaluate
 from cdp.identity.evidence import (
     Seen,
+    hold_identifiers,
     known_pairs,
     pairs_of,
-    touch_identifiers,
     upsert_identifiers,
     write_links,
 )
 from cdp.identity.ledger import Cause
 from cdp.identity.locks import hold_rules, lock_components, lock_identifiers
-from cdp.identity.logins import Stretch, mark, on_switched
+from cdp.identity.logins import mark
 from cdp.identity.records import write_records
 from cdp.identity.subjects import Rehung, attach, rehang, rehang_naming, rehang_stretches
 from cdp.models import Event
-from cdp.selectors.rules import active_rules
+from cdp.statements import execute
 
 
 @dataclass
 class Resolution:
-    """What a batch changed: for the stages that follow."""
+    """What a batch changed, for the stages that follow. ``acts`` and ``words``: new events that do
+    something to products, and that say something about a person."""
 
-    events: list[int] = field(default_factory=list)
+    acts: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
     flipped: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)
     customers: set[int] = field(default_factory=set)
@@ -49,18 +50,19 @@ def resolve(event_ids: list[int]) -> Resolution:
 
     Runs in the caller's transaction, which it leaves holding the locks of what it changed.
     """
-    hold_rules()
-    rules = active_rules()
+    rules = hold_rules()
     seen = _read(event_ids, rules)
     if not seen:
         return Resolution()
     ids = upsert_identifiers(seen)
-    held = lock_identifiers(ids.values())
+    held = hold_identifiers(seen, ids)
     pairs = pairs_of(seen, ids)
     new = set(pairs) - known_pairs(pairs)
-    older = touch_identifiers(seen, ids)
-    touched = {id_ for pair in new for id_ in pair} | older | held.unresolved
-    resolution = Resolution(events=[item.event for item in seen])
+    touched = {id_ for pair in new for id_ in pair} | held.older | held.unresolved
+    resolution = Resolution(
+        acts=[item.event for item in seen if item.acts],
+        words=[item.event for item in seen if item.words],
+    )
     resolution.records = write_records(seen, ids, held.unresolved)
     components = lock_components(touched) if touched else set()
     if pairs:
@@ -74,9 +76,12 @@ def resolve(event_ids: list[int]) -> Resolution:
         held.shared.symmetric_difference_update(applied.flipped & set(ids.values()))
         if applied.flipped:
             resolution.rehung = rehang_naming(applied.flipped, rules)
-    on_devices = attach(seen, ids, held.shared, rules)
     stretches = mark(seen, ids)
-    _switch(stretches, on_devices, resolution, rules)
+    switched = attach(seen, ids, held.shared, rules)
+    rehang(switched, rules)  # not counted yet: they simply hang where they belong
+    new_events = {item.event for item in seen}
+    later = rehang_stretches(stretches, rules)
+    resolution.rehung += [one for one in later if one.event not in new_events]
     if resolution.rehung:
         resolution.recount = {
             id_ for _, old, new in resolution.rehung for id_ in (old, new) if id_ is not None
@@ -86,41 +91,28 @@ def resolve(event_ids: list[int]) -> Resolution:
     return resolution
 
 
-def _switch(
-    stretches: list[Stretch], on_devices: list[int], resolution: Resolution, rules: Rules
-) -> None:
-    """Logins and logouts of the batch: who holds a device that several people log in on."""
-    new = set(resolution.events)
-    if on_devices:  # not counted yet: they simply hang where they belong
-        rehang(on_switched(on_devices), rules)
-    later = rehang_stretches(stretches, rules)
-    resolution.rehung += [one for one in later if one.event not in new]
-
-
 def _read(event_ids: list[int], rules: Rules) -> list[Seen]:
     """The identifiers of each event; read again where other rules held when it was accepted."""
     found = _unresolved(event_ids)
-    stale = [id_ for id_, _, _, version, _ in found if version != rules.version]
+    stale = [event for event, version, *_ in found if version != rules.version]
     if stale:
         _read_again(stale, rules)
         found = _unresolved(event_ids)
     return [
-        Seen(id_, tuple(sorted({Key(kind, value) for kind, value in json.loads(keys)})), at, name)
-        for id_, at, name, _, keys in found
+        Seen(event, tuple(sorted({Key(*key) for key in json.loads(keys)})), at, name, acts, words)
+        for event, _, keys, at, name, acts, words in found
     ]
 
 
-def _unresolved(event_ids: list[int]) -> list[tuple[int, datetime, str, str | None, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT id, occurred_at, name, parsed->>'rules', (parsed->'keys')::text FROM cdp_event
-            WHERE id = ANY (%s::bigint[]) AND resolved_at IS NULL ORDER BY id
-            """,
-            [arrays.ints(event_ids)],
-        )
-        rows: list[tuple[int, datetime, str, str | None, str]] = cursor.fetchall()
-        return rows
+def _unresolved(event_ids: list[int]) -> list[tuple[int, str, str, datetime, str, bool, bool]]:
+    return execute(
+        """
+        SELECT id, parsed->>'rules', (parsed->'keys')::text, occurred_at, name, verb <> '',
+               parsed->'traits' <> '{}'::jsonb
+        FROM cdp_event WHERE id = ANY (%s::bigint[]) AND resolved_at IS NULL ORDER BY id
+        """,
+        [arrays.ints(event_ids)],
+    )
 
 
 def _read_again(event_ids: list[int], rules: Rules) -> None:
