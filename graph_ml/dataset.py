@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cdp.domain.ranking import VERB_WEIGHT, Touch, history_weights
+from cdp.domain.ranking import DECAY, VERB_WEIGHT, Touch, history_weights
 from cdp.errors import CDPError
 
 POSITIVE = ("viewed", "added", "purchased")
@@ -32,13 +32,21 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Split:
-    """Histories to learn from and, for some customers, the new products that came after."""
+    """Histories to learn from and, for some customers, the new products that came after.
+
+    ``last_out``: asked is each customer's last purchase, not what came after one moment for all.
+    """
 
     customers: Sequence[str]
     skus: Sequence[str]
     histories: Sequence[Sequence[Touch]]
     targets: Mapping[int, frozenset[int]]
     matrix: sparse.csr_matrix = field(repr=False)
+    last_out: bool = False
+
+    def had(self, customer: int) -> set[int]:
+        """What a customer touched: it is neither asked for nor recommended again."""
+        return {touch.product for touch in self.histories[customer]}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -95,17 +103,65 @@ def everything(data: Interactions) -> Split:
 def later_part(data: Split, share: float = 0.1, most: int = 3000) -> Split:
     """A split within a split: the last ``share`` of the touches is asked for, of at most ``most``
     customers; what is learned from lies before it."""
+    if data.last_out:
+        return _last_out(data, most)
     times = np.sort([touch.at for history in data.histories for touch in history])
     start = int(times[int(len(times) * (1 - share))])
+    if times[0] == times[-1]:
+        return _without_dates(data, most)
     past = [[touch for touch in history if touch.at < start] for history in data.histories]
+    later = [[touch for touch in history if touch.at >= start] for history in data.histories]
+    return _asked(data, past, later, most)
+
+
+def _last_out(data: Split, most: int) -> Split:
+    """Asks for each customer's last new purchase; no touch of that product is in what is known."""
+    past: list[list[Touch]] = []
+    later: list[list[Touch]] = []
+    for history in data.histories:
+        first: dict[int, int] = {}
+        for touch in history:
+            if touch.verb == "purchased":
+                first[touch.product] = min(first.get(touch.product, touch.at), touch.at)
+        moment = max(first.values(), default=0)
+        asked = {product for product, at in first.items() if at == moment}
+        past.append([touch for touch in history if touch.product not in asked])
+        later.append([touch for touch in history if touch.product in asked])
+    return _asked(data, past, later, most)
+
+
+def _without_dates(data: Split, most: int, share: float = 0.2) -> Split:
+    """A fifth of every customer's products, drawn by lot: where nothing says what came later."""
+    dice = np.random.default_rng(7)
+    past, later = [], []
+    for history in data.histories:
+        products = sorted({touch.product for touch in history})
+        drawn = set(dice.permutation(products)[: round(share * len(products))].tolist())
+        past.append([touch for touch in history if touch.product not in drawn])
+        later.append([touch for touch in history if touch.product in drawn])
+    return _asked(data, past, later, most)
+
+
+def _asked(data: Split, past: list[list[Touch]], later: list[list[Touch]], most: int) -> Split:
+    """A split of ``past``, asking ``most`` customers (evenly drawn) for what is new in ``later``."""
+    found = Split(
+        data.customers,
+        data.skus,
+        past,
+        {},
+        _matrix(past, len(data.skus)),
+        last_out=data.last_out,
+    )
     targets: dict[int, frozenset[int]] = {}
-    for customer, history in enumerate(data.histories):
-        later = {t.product for t in history if t.at >= start and t.verb in POSITIVE}
-        new = later - {t.product for t in past[customer]}
-        if past[customer] and new and len(targets) < most:
+    for customer, touches in enumerate(later):
+        wanted = {t.product for t in touches if t.verb in POSITIVE}
+        new = wanted - found.had(customer) if wanted and past[customer] else set()
+        if new:
             targets[customer] = frozenset(new)
-    matrix = _matrix(past, len(data.skus))
-    return Split(data.customers, data.skus, past, targets, matrix)
+    step = max(1.0, len(targets) / most)
+    customers = list(targets)
+    drawn = [customers[int(n * step)] for n in range(min(most, len(customers)))]
+    return replace(found, targets={customer: targets[customer] for customer in drawn})
 
 
 def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -> tuple[int, int]:
@@ -118,15 +174,25 @@ def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -
 
 def _matrix(histories: Sequence[Sequence[Touch]], products: int) -> sparse.csr_matrix:
     """Customers × products, the positive weight of each touch (see ``history_weights``)."""
+    found = given(histories, products)
+    found.data = np.maximum(found.data, 0.0)
+    found.eliminate_zeros()
+    return found
+
+
+def given(
+    histories: Sequence[Sequence[Touch]], products: int, decay: float = DECAY
+) -> sparse.csr_matrix:
+    """What histories say as a matrix (n, P): the weight of each touched product, recent ones more;
+    negative for what was returned."""
     rows: list[int] = []
     columns: list[int] = []
     values: list[float] = []
-    for customer, history in enumerate(histories):
-        for product, weight in history_weights(history).items():
-            if weight > 0:
-                rows.append(customer)
-                columns.append(product)
-                values.append(weight)
+    for number, history in enumerate(histories):
+        weights = history_weights(history, decay)
+        rows += [number] * len(weights)
+        columns += weights.keys()
+        values += weights.values()
     shape = (len(histories), products)
     return sparse.csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)
 

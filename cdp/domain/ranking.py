@@ -43,14 +43,19 @@ class ProductSpace:
         return {sku: n for n, sku in enumerate(self.skus)}
 
 
-def history_weights(history: Iterable[Touch]) -> dict[int, float]:
-    """Each product's weight in a history: verbs add up, older touches count less by rank."""
-    ordered = sorted(history, key=lambda t: (-t.at, t.product, t.verb))
+def history_weights(history: Iterable[Touch], decay: float = DECAY) -> dict[int, float]:
+    """Each product's weight in a history: verbs add up, older touches count less by rank.
+
+    What was touched at the same moment (a basket, or data without dates) has the same rank.
+    """
     weights: dict[int, float] = {}
-    seen: dict[int, int] = {}
-    for touch in ordered:
-        place = seen.setdefault(touch.product, len(seen))
-        weight = VERB_WEIGHT.get(touch.verb, 0.0) * DECAY**place
+    places: dict[int, int] = {}
+    before, moment = 0, None  # products met before this moment
+    for touch in sorted(history, key=lambda t: (-t.at, t.product, t.verb)):
+        if touch.at != moment:
+            before, moment = len(places), touch.at
+        place = places.setdefault(touch.product, before)
+        weight = VERB_WEIGHT.get(touch.verb, 0.0) * decay**place
         weights[touch.product] = weights.get(touch.product, 0.0) + weight
     return {product: float(np.clip(w, -3.0, 6.0)) for product, w in weights.items()}
 

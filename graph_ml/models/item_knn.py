@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cdp.domain.ranking import ProductSpace, Touch, history_weights
-from graph_ml.dataset import Split, later_part
+from cdp.domain.ranking import ProductSpace, Touch
+from graph_ml.dataset import Split, given, later_part
 from graph_ml.metrics import evaluate
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 
@@ -46,15 +46,8 @@ class ItemKNN:
         self.similar = _similar(data.matrix, **self.parameters_used)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        rows, columns, values = [], [], []
-        for number, history in enumerate(histories):
-            for touched, weight in history_weights(history).items():
-                rows.append(number)
-                columns.append(touched)
-                values.append(weight)
-        shape = (len(histories), self.similar.shape[0])
-        given = sparse.csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)
-        scores: Scores = np.asarray((given @ self.similar).todense(), dtype=np.float32)
+        touched = given(histories, self.similar.shape[0])
+        scores: Scores = (touched @ self.similar).toarray().astype(np.float32)
         return scores
 
     def space(self) -> ProductSpace | None:

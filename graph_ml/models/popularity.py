@@ -35,3 +35,10 @@ class Popularity:
 
     def space(self) -> ProductSpace | None:
         return None
+
+    def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
+        """Its half-life is as good as any on every data set tried."""
+        self.learn(past, features, report)
+
+    def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
+        self.fit(data, features, report)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cdp.domain.ranking import Touch
 from cdp.errors import CDPError
-from graph_ml.dataset import Interactions, boundaries, everything, split
+from graph_ml.dataset import Interactions, Split, boundaries, everything, given, later_part, split
 
 
 def interactions(*rows: tuple[int, int, str, int]) -> Interactions:
@@ -63,3 +64,30 @@ def test_boundaries_are_shares_of_the_positive_interactions() -> None:
 def test_nothing_before_the_split() -> None:
     with pytest.raises(CDPError, match="nothing_to_learn"):
         split(DATA, 0)
+
+
+def of(*histories: list[Touch], last_out: bool = False) -> Split:
+    skus = [f"p{n}" for n in range(10)]
+    names = [str(n) for n in range(len(histories))]
+    return Split(names, skus, histories, {}, given(histories, 10), last_out)
+
+
+def test_the_last_part_of_undated_data_is_a_fifth_of_every_customer() -> None:
+    data = of([Touch(n, "viewed", 0) for n in range(10)], [Touch(1, "viewed", 0)])
+    part = later_part(data)
+    assert [len(history) for history in part.histories] == [8, 1]
+    assert set(part.targets) == {0} and len(part.targets[0]) == 2
+    assert part.targets[0].isdisjoint({touch.product for touch in part.histories[0]})
+
+
+def test_the_last_purchase_is_asked_for_with_no_touch_of_it_left() -> None:
+    bought = [Touch(3, "viewed", 1), Touch(2, "purchased", 2), Touch(3, "purchased", 3), Touch(4, "viewed", 4)]  # fmt: skip
+    part = later_part(of(bought, [Touch(5, "viewed", 1)], last_out=True))
+    assert part.targets == {0: frozenset({3})}
+    assert [touch.product for touch in part.histories[0]] == [2, 4]
+    assert [touch.product for touch in part.histories[1]] == [5]
+
+
+def test_touches_of_one_moment_have_the_same_rank() -> None:
+    basket = [Touch(1, "purchased", 5), Touch(2, "purchased", 5), Touch(3, "viewed", 1)]
+    assert given([basket], 4, decay=0.5).toarray()[0].tolist() == [0, 3, 3, 0.25]

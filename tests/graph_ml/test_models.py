@@ -9,14 +9,21 @@ from cdp.domain.ranking import Touch
 from graph_ml.dataset import Interactions, Split, split
 from graph_ml.metrics import evaluate
 from graph_ml.models.contract import ProductFeatures, Recommender
+from graph_ml.models.fusion import Fusion
 from graph_ml.models.graph_filter import GraphFilter
 from graph_ml.models.graph_sage import GraphSAGE
 from graph_ml.models.item_knn import ItemKNN
 from graph_ml.models.lightgcn import LightGCN
 from graph_ml.models.popularity import Popularity
+from graph_ml.models.random_walk import RandomWalk
+from graph_ml.models.signals import Signals
+from graph_ml.models.text_profile import TextProfile
+from graph_ml.models.transitions import Transitions
 
 GROUPS, PER_GROUP, CUSTOMERS = 4, 12, 160
-MODELS = [ItemKNN, GraphFilter, LightGCN, GraphSAGE]
+MODELS = [
+    ItemKNN, GraphFilter, LightGCN, GraphSAGE, RandomWalk, Signals, Transitions, TextProfile, Fusion,
+]  # fmt: skip
 
 
 def planted(seed: int = 5) -> Split:
@@ -82,7 +89,7 @@ def test_the_same_seed_gives_the_same_model(make: type[Recommender], data: Split
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("make", [GraphFilter, LightGCN, GraphSAGE])
+@pytest.mark.parametrize("make", [GraphFilter, LightGCN, GraphSAGE, RandomWalk, Fusion])
 def test_a_customer_unknown_in_training_is_served_at_once(
     make: type[Recommender], data: Split
 ) -> None:
