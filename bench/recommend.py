@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import ROOT, SHARED, set_up, show
 
 OURS = "ours"
-MODELS = ("popularity", "item-knn", "implicit ALS", "graph-filter", "random-walk", "signals",
+MODELS = ("popularity", "item-knn", "implicit ALS", "graph-filter", "random-walk", "signals", "alike",
           "transitions", "text", "lightgcn", OURS)  # fmt: skip
 BARRED = "purchases alone"
 
@@ -149,6 +149,7 @@ def _purchases_alone(split: Any) -> Any:
 
 def _model(name: str) -> Any:
     from bench.als_peer import ALS
+    from graph_ml.models.alike import Alike
     from graph_ml.models.fusion import Fusion
     from graph_ml.models.graph_filter import GraphFilter
     from graph_ml.models.item_knn import ItemKNN
@@ -162,7 +163,7 @@ def _model(name: str) -> Any:
     makers: dict[str, Any] = {
         "popularity": Popularity, "item-knn": ItemKNN, "implicit ALS": ALS,
         "graph-filter": GraphFilter, "random-walk": RandomWalk, "signals": Signals,
-        "transitions": Transitions, "text": TextProfile, "lightgcn": LightGCN, OURS: Fusion,
+        "alike": Alike, "transitions": Transitions, "text": TextProfile, "lightgcn": LightGCN, OURS: Fusion,
     }  # fmt: skip
     return makers[name]()
 

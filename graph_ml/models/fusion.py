@@ -15,6 +15,7 @@ import numpy as np
 from cdp.domain.ranking import ProductSpace, Touch
 from graph_ml.dataset import Split, later_part
 from graph_ml.metrics import BATCH, ranked
+from graph_ml.models.alike import Alike
 from graph_ml.models.contract import ProductFeatures, Recommender, Report, Scores
 from graph_ml.models.popularity import Popularity
 from graph_ml.models.random_walk import RandomWalk
@@ -37,7 +38,9 @@ class Part(Recommender, Protocol):
 
 
 def parts_for(features: ProductFeatures) -> list[Part]:
-    parts: list[Part] = [RandomWalk(), Signals(), Transitions(), Popularity()]
+    parts: list[Part] = [
+        RandomWalk(), Signals(power=-1.0), Alike(), Transitions(), Popularity(),
+    ]  # fmt: skip
     return [*parts, TextProfile()] if features.text.any() else parts
 
 

@@ -2,7 +2,9 @@
 
 The ideal low-pass filter of GF-CF (Shen et al. 2021), with busy customers and popular products
 damped less than by the roots of their degrees (``customer`` / 2 and ``product``); how many signals
-is chosen on the last part of the training period.
+is chosen on the last part of the training period. A signal counts its strength to the ``power``:
+below 0 the finer ones speak up, which is worse alone and better beside the walk, that knows the
+rough ones.
 """
 
 from __future__ import annotations
@@ -27,10 +29,16 @@ class Signals:
 
     name = "signals"
 
-    def __init__(self, dimensions: int = 640, customer: float = 0.6, product: float = 0.4) -> None:
+    def __init__(
+        self,
+        dimensions: int = 640,
+        customer: float = 0.6,
+        product: float = 0.4,
+        power: float = 0.0,
+    ) -> None:
         self.parameters_used: dict[str, Any] = {
-            "dimensions": dimensions, "customer": customer, "product": product, "used": 1.0,
-            "decay": DECAY,
+            "dimensions": dimensions, "customer": customer, "product": product, "power": power,
+            "used": 1.0, "decay": DECAY,
         }  # fmt: skip
         self._signals: Scores = np.zeros((0, 0), dtype=np.float32)
         self._degree: Any = np.zeros(0)
@@ -56,8 +64,10 @@ class Signals:
             self._signals = np.zeros((len(data.skus), 1), dtype=np.float32)
             return
         report(f"{count} signals of {scaled.shape[0]} customers and {scaled.shape[1]} products")
-        _, _, right = svds(scaled, k=count, v0=np.ones(min(scaled.shape), dtype=np.float32))
-        self._signals = right[::-1].T.astype(np.float32)
+        _, strength, right = svds(scaled, k=count, v0=np.ones(min(scaled.shape), dtype=np.float32))
+        # Half of the power on either side of the product of two vectors.
+        louder = np.maximum(strength / strength.max(), 1e-3) ** (used["power"] / 2)
+        self._signals = (right * louder[:, None])[::-1].T.astype(np.float32)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
         used = self.parameters_used

@@ -8,6 +8,7 @@ import pytest
 from cdp.domain.ranking import Touch
 from graph_ml.dataset import Interactions, Split, split
 from graph_ml.metrics import evaluate
+from graph_ml.models.alike import Alike
 from graph_ml.models.contract import ProductFeatures, Recommender
 from graph_ml.models.fusion import Fusion
 from graph_ml.models.graph_filter import GraphFilter
@@ -21,8 +22,17 @@ from graph_ml.models.text_profile import TextProfile
 from graph_ml.models.transitions import Transitions
 
 GROUPS, PER_GROUP, CUSTOMERS = 4, 12, 160
+
+
+class Distinct(Signals):
+    """As many signals as there are communities: more would find differences within one."""
+
+    def __init__(self) -> None:
+        super().__init__(dimensions=GROUPS)
+
+
 MODELS = [
-    ItemKNN, GraphFilter, LightGCN, GraphSAGE, RandomWalk, Signals, Transitions, TextProfile, Fusion,
+    Alike, ItemKNN, GraphFilter, LightGCN, GraphSAGE, RandomWalk, Distinct, Transitions, TextProfile, Fusion,
 ]  # fmt: skip
 
 
@@ -100,7 +110,9 @@ def test_a_customer_unknown_in_training_is_served_at_once(
 
 
 @pytest.mark.parametrize("make", [GraphFilter, GraphSAGE])
-def test_a_product_that_nobody_touched_is_placed_by_its_text(make: type[Recommender]) -> None:
+def test_a_product_that_nobody_touched_is_placed_by_its_text(
+    make: type[Recommender],
+) -> None:
     data = planted()
     without = [[t for t in history if t.product != 0] for history in data.histories]
     from graph_ml.dataset import _matrix
