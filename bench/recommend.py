@@ -27,6 +27,7 @@ OURS = "ours"
 MODELS = ("popularity", "item-knn", "implicit ALS", "graph-filter", "random-walk", "signals", "alike",
           "transitions", "text", "lightgcn", OURS)  # fmt: skip
 BARRED = "purchases alone"
+READING = ("graph-filter", "text", OURS)
 
 
 def main() -> None:
@@ -49,9 +50,13 @@ def main() -> None:
     split, texts = _read(folder)
     print(f"{folder.name}: {len(split.customers)} customers, {len(split.skus)} products, "
           f"{split.matrix.nnz} pairs, {len(split.targets)} customers asked", flush=True)  # fmt: skip
+    if not split.targets:
+        sys.exit(f"--data: nobody in {folder} has anything new to be asked for")
     if texts is None:
         names = [name for name in names if name != "text"]
-    if {touch.verb for history in split.histories for touch in history} > {"purchased"}:
+    if OURS in names and {touch.verb for history in split.histories for touch in history} > {
+        "purchased"
+    }:
         names.append(f"{OURS}, {BARRED}")
     rows = [row for name in names if (row := _in_a_process(options.data, name))]
     if options.json:
@@ -84,7 +89,8 @@ def _read(folder: Path) -> Any:
 
 
 def _in_a_process(data: str, name: str) -> dict[str, Any] | None:
-    command = [sys.executable, __file__, "--data", data, "--fit", name]
+    place = data if data == "completejourney" else str(_folder(data).resolve())
+    command = [sys.executable, __file__, "--data", place, "--fit", name]
     # implicit brings threads of its own, and says that BLAS must not bring others.
     threads = {"OPENBLAS_NUM_THREADS": "1"} if name == "implicit ALS" else {}
     done = subprocess.run(
@@ -105,9 +111,10 @@ def _fit(folder: Path, name: str) -> dict[str, Any]:
     split, texts = _read(folder)
     # What is judged stays the same: what was only looked at is no answer either way.
     learned = _purchases_alone(split) if name.endswith(BARRED) else split
-    known = _features(len(split.skus), texts)
     model = _model(name.partition(",")[0])
     started = time.monotonic()
+    read = texts if name.startswith(READING) else None
+    known = _features(len(split.skus), read)
     model.fit(learned, known, lambda line: print(f"  {name}: {line}", file=sys.stderr, flush=True))
 
     def scores(batch: list[int]) -> Any:

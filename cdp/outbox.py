@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from cdp.models import OutboxMessage, Topic
-from cdp.statements import execute
+from cdp.statements import execute, together
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=30)
@@ -38,8 +38,8 @@ def claim(topic: Topic, limit: int, only: int | None = None) -> list[OutboxMessa
     that does their work: rolled back, they are there again. Other workers skip them meanwhile.
     """
     if only is None:
-        # The number is part of the text: a plan for any number would sort the whole queue.
-        rows = execute(_TAKE.format(limit=int(limit)), [topic.value])
+        # Planned each time: a plan made while the queue was empty would sort a long one.
+        [rows] = together((_TAKE, [topic.value, limit]))
     else:
         rows = execute(_TAKE_ONE, [str(only)])
     return [
@@ -53,7 +53,7 @@ _TAKE = """
     DELETE FROM cdp_outboxmessage WHERE id = ANY (ARRAY(
         SELECT id FROM cdp_outboxmessage
         WHERE topic = %s AND available_at <= statement_timestamp() AND parked_at IS NULL
-        ORDER BY id LIMIT {limit} FOR UPDATE SKIP LOCKED))
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
     RETURNING id, payload::text, attempts
 """
 _TAKE_ONE = """

@@ -37,6 +37,7 @@ def execute(query: str, parameters: Sequence[str]) -> list[Any]:
     """One statement of text parameters (array literals, cast in the query), and its rows if it
     returns any; with few of them it is prepared: planned once a connection, for any values."""
     connection.ensure_connection()
+    connection.validate_no_broken_transaction()
     few = sum(map(len, parameters)) < FEW
     factory = psycopg.Cursor if few else psycopg.ClientCursor
     with connection.wrap_database_errors, factory(connection.connection) as cursor:

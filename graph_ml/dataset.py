@@ -107,7 +107,7 @@ def later_part(data: Split, share: float = 0.1, most: int = 3000) -> Split:
         return _last_out(data, most)
     times = np.sort([touch.at for history in data.histories for touch in history])
     start = int(times[int(len(times) * (1 - share))])
-    if times[0] == times[-1]:
+    if start <= times[0]:  # undated, or all but a few at one moment
         return _without_dates(data, most)
     past = [[touch for touch in history if touch.at < start] for history in data.histories]
     later = [[touch for touch in history if touch.at >= start] for history in data.histories]

@@ -61,8 +61,8 @@ def _of_hits(hits: NDArray[np.bool_], wanted: NDArray[np.int64]) -> dict[str, Fl
 
 
 def ranked(scores: Scores, without: Sequence[Collection[int]], k: int) -> NDArray[np.int64]:
-    """The ``k`` products of greatest score in each row (n, k), ties by index; ``without`` last."""
-    scores = scores.copy()
+    """The ``k`` products of greatest score in each row (n, k); ``without`` and what is no number last."""
+    scores = np.nan_to_num(scores, copy=True, nan=-np.inf)
     for row, products in zip(scores, without, strict=True):
         row[list(products)] = -np.inf
     found = torch.topk(torch.from_numpy(scores), k, dim=1).indices.numpy()

@@ -80,3 +80,4 @@ def _hold(table: str, query: str, identifiers: Iterable[int], also: Iterable[int
         wanted = extra | {id_ for (id_,) in now}
         if wanted <= held:
             return wanted
+        held |= wanted  # a row that is not there cannot be locked, and is not waited for

@@ -24,6 +24,8 @@ class Popularity:
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         self.counts = np.zeros(len(data.skus), dtype=np.float32)
         touches = [touch for history in data.histories for touch in history]
+        if not touches:
+            return
         last, first = max(t.at for t in touches), min(t.at for t in touches)
         life = max(1.0, (last - first) * self.parameters_used["half_life"])
         for touch in touches:

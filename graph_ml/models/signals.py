@@ -65,8 +65,10 @@ class Signals:
             return
         report(f"{count} signals of {scaled.shape[0]} customers and {scaled.shape[1]} products")
         _, strength, right = svds(scaled, k=count, v0=np.ones(min(scaled.shape), dtype=np.float32))
+        real = strength > 1e-5 * strength.max()  # the others are noise of the arithmetic
+        strength, right = strength[real], right[real]
         # Half of the power on either side of the product of two vectors.
-        louder = np.maximum(strength / strength.max(), 1e-3) ** (used["power"] / 2)
+        louder = (strength / strength.max()) ** (used["power"] / 2)
         self._signals = (right * louder[:, None])[::-1].T.astype(np.float32)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
