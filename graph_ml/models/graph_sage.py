@@ -42,6 +42,7 @@ class GraphSAGE(nn.Module):
         self._space: ProductSpace | None = None
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
+        torch.manual_seed(self.settings.seed)  # the first weights are drawn here, before training
         text = features.text.shape[1]
         self.text = torch.from_numpy(features.text)
         self.sizes = {"customer": len(data.customers), "category": features.categories}
