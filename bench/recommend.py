@@ -148,10 +148,10 @@ def _features(products: int, texts: list[str] | None) -> Any:
 def _purchases_alone(split: Any) -> Any:
     from dataclasses import replace
 
-    from graph_ml.dataset import given
+    from graph_ml.dataset import positive
 
     bought = [[t for t in history if t.verb == "purchased"] for history in split.histories]
-    return replace(split, histories=bought, matrix=given(bought, len(split.skus)))
+    return replace(split, histories=bought, matrix=positive(bought, len(split.skus)))
 
 
 def _model(name: str) -> Any:

@@ -141,7 +141,7 @@ def _split(
     last_out: bool,
 ) -> Split:
     from cdp.domain.ranking import Touch
-    from graph_ml.dataset import Split, given
+    from graph_ml.dataset import Split, positive
 
     customers = sorted({*users.tolist(), *(user for user, _ in asked)})
     skus = sorted({*items.tolist(), *(item for _, item in asked)})
@@ -150,9 +150,7 @@ def _split(
     histories: list[list[Touch]] = [[] for _ in customers]
     for user, item, verb, moment in zip(users.tolist(), items.tolist(), verbs, at.tolist(), strict=True):  # fmt: skip
         histories[number[user]].append(Touch(place[item], verb, moment))
-    matrix = given(histories, len(skus))
-    matrix.data = np.maximum(matrix.data, 0)
-    matrix.eliminate_zeros()
+    matrix = positive(histories, len(skus))
     found = Split([str(c) for c in customers], [str(s) for s in skus], histories, {}, matrix, last_out)  # fmt: skip
     wanted: dict[int, set[int]] = {}
     for user, item in asked:

@@ -92,7 +92,7 @@ def split(data: Interactions, start: int, end: int | None = None) -> Split:
         new = products - {touch.product for touch in histories[customer]}
         if histories[customer] and new:
             targets[customer] = frozenset(new)
-    return Split(data.customers, data.skus, histories, targets, _matrix(histories, len(data.skus)))
+    return Split(data.customers, data.skus, histories, targets, positive(histories, len(data.skus)))
 
 
 def everything(data: Interactions) -> Split:
@@ -149,7 +149,7 @@ def _asked(data: Split, past: list[list[Touch]], later: list[list[Touch]], most:
         data.skus,
         past,
         {},
-        _matrix(past, len(data.skus)),
+        positive(past, len(data.skus)),
         last_out=data.last_out,
     )
     targets: dict[int, frozenset[int]] = {}
@@ -172,7 +172,7 @@ def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -
     return int(first), int(second)
 
 
-def _matrix(histories: Sequence[Sequence[Touch]], products: int) -> sparse.csr_matrix:
+def positive(histories: Sequence[Sequence[Touch]], products: int) -> sparse.csr_matrix:
     """Customers × products, the positive weight of each touch (see ``history_weights``)."""
     found = given(histories, products)
     found.data = np.maximum(found.data, 0.0)

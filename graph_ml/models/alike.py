@@ -13,33 +13,25 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from cdp.domain.ranking import ProductSpace, Touch
-from graph_ml.dataset import Split, given, later_part
+from cdp.domain.ranking import Touch
+from graph_ml.dataset import Split, given
 from graph_ml.models.contract import ProductFeatures, Report, Scores
-from graph_ml.models.settings import choose_one_by_one
+from graph_ml.models.tuned import Tuned
 
-GRID: dict[str, tuple[float, ...]] = {"decay": (0.8, 0.9, 1.0), "neighbours": (50, 100, 200)}
 OWN = 1 - 1e-5
 
 
-class Alike:
+class Alike(Tuned):
     """Keeps what every customer touched."""
 
     name = "alike"
+    GRID = {"decay": (0.8, 0.9, 1.0), "neighbours": (50, 100, 200)}
 
     def __init__(self) -> None:
         self.parameters_used: dict[str, Any] = {"neighbours": 100, "decay": 0.9}
         self._touched: sparse.csr_matrix = sparse.csr_matrix((0, 0))
         self._scale: Any = sparse.csr_matrix((0, 0))
         self._unit: Any = sparse.csc_matrix((0, 0))
-
-    def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        self.tune(later_part(data), features, report)
-        self.learn(data, features, report)
-
-    def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
-        self.learn(past, features, report)
-        choose_one_by_one(self, GRID, past, report)
 
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
         self._touched = (data.matrix > 0).astype(np.float32)
@@ -61,9 +53,6 @@ class Alike:
         )
         found: Scores = (picked @ self._touched).toarray()
         return found
-
-    def space(self) -> ProductSpace | None:
-        return None
 
 
 def _unit(matrix: Any) -> sparse.csr_matrix:

@@ -16,25 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cdp.domain.ranking import DECAY, ProductSpace, Touch
-from graph_ml.dataset import Split, given, later_part
+from cdp.domain.ranking import DECAY, Touch
+from graph_ml.dataset import Split, given
 from graph_ml.models.contract import ProductFeatures, Report, Scores
-from graph_ml.models.settings import choose_one_by_one
+from graph_ml.models.tuned import Tuned
 
 BLOCK = 1000
-GRID: dict[str, tuple[float, ...]] = {
-    "customer": (0.5, 0.75, 1.0, 1.25),
-    "given": (0.3, 0.5, 0.7),
-    "asked": (0.2, 0.3, 0.4, 0.5),
-    "decay": (0.6, 0.8, 0.9, 1.0),
-    "keep": (100, 300, 1000),
-}
 
 
-class RandomWalk:
+class RandomWalk(Tuned):
     """Each product keeps the ``keep`` it leads to most."""
 
     name = "random-walk"
+    GRID = {
+        "customer": (0.5, 0.75, 1.0, 1.25),
+        "given": (0.3, 0.5, 0.7),
+        "asked": (0.2, 0.3, 0.4, 0.5),
+        "decay": (0.6, 0.8, 0.9, 1.0),
+        "keep": (100, 300, 1000),
+    }
 
     def __init__(self, keep: int = 300) -> None:
         self.parameters_used: dict[str, Any] = {
@@ -43,21 +43,13 @@ class RandomWalk:
         self._walks: tuple[Any, sparse.csr_matrix] = (None, sparse.csr_matrix((0, 0)))
         self._degree: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
-    def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        self.tune(later_part(data), features, report)
-        self.learn(data, features, report)
-
-    def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
-        self.learn(past, features, report)
-        choose_one_by_one(self, GRID, past, report, lambda: self._walk(past))
-
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
         degree = np.asarray((data.matrix > 0).sum(axis=0), dtype=np.float32).ravel()
         self._degree = np.maximum(degree, np.float32(1))
         self._walks = (None, sparse.csr_matrix((0, 0)))
-        self._walk(data)
+        self.prepare(data)
 
-    def _walk(self, data: Split) -> None:
+    def prepare(self, data: Split) -> None:
         asked = self.parameters_used["customer"], self.parameters_used["keep"]
         if self._walks[0] != asked:
             self._walks = asked, co_touch(data.matrix, *asked)
@@ -69,9 +61,6 @@ class RandomWalk:
         found: Scores = (start @ self._walks[1]).toarray()
         found *= self._degree ** -used["asked"]
         return found
-
-    def space(self) -> ProductSpace | None:
-        return None
 
 
 def co_touch(matrix: sparse.csr_matrix, exponent: float, keep: int) -> sparse.csr_matrix:

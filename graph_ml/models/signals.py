@@ -16,18 +16,17 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from cdp.domain.ranking import DECAY, ProductSpace, Touch
-from graph_ml.dataset import Split, given, later_part
+from cdp.domain.ranking import DECAY, Touch
+from graph_ml.dataset import Split, given
 from graph_ml.models.contract import ProductFeatures, Report, Scores
-from graph_ml.models.settings import choose_one_by_one
-
-SHARES: dict[str, tuple[float, ...]] = {"used": (0.125, 0.25, 0.5, 1.0), "decay": (0.8, 0.9, 1.0)}
+from graph_ml.models.tuned import Tuned
 
 
-class Signals:
+class Signals(Tuned):
     """Right singular vectors of the normalised customers × products matrix."""
 
     name = "signals"
+    GRID = {"used": (0.125, 0.25, 0.5, 1.0), "decay": (0.8, 0.9, 1.0)}
 
     def __init__(
         self,
@@ -42,14 +41,6 @@ class Signals:
         }  # fmt: skip
         self._signals: Scores = np.zeros((0, 0), dtype=np.float32)
         self._degree: Any = np.zeros(0)
-
-    def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        self.tune(later_part(data), features, report)
-        self.learn(data, features, report)
-
-    def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
-        self.learn(past, features, report)
-        choose_one_by_one(self, SHARES, past, report)
 
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
         used = self.parameters_used
@@ -79,6 +70,3 @@ class Signals:
         found: Scores = np.asarray(customers @ signals.T, dtype=np.float32)
         found *= self._degree ** used["product"]
         return found
-
-    def space(self) -> ProductSpace | None:
-        return None

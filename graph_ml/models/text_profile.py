@@ -11,31 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from cdp.domain.ranking import DECAY, ProductSpace, Touch
-from graph_ml.dataset import Split, given, later_part
+from cdp.domain.ranking import DECAY, Touch
+from graph_ml.dataset import Split, given
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 from graph_ml.models.graph_filter import text_part
-from graph_ml.models.settings import choose_one_by_one
-
-GRID: dict[str, tuple[float, ...]] = {"decay": (0.4, 0.6, 0.8, 0.9, 1.0)}
+from graph_ml.models.tuned import Tuned
 
 
-class TextProfile:
+class TextProfile(Tuned):
     """Nothing is learned from touches: a new product is placed as well as an old one."""
 
     name = "text"
+    GRID = {"decay": (0.4, 0.6, 0.8, 0.9, 1.0)}
 
     def __init__(self, dimensions: int = 256) -> None:
         self.parameters_used: dict[str, Any] = {"dimensions": dimensions, "decay": DECAY}
         self._words: Scores = np.zeros((0, 1), dtype=np.float32)
-
-    def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        self.tune(later_part(data), features, report)
-        self.learn(data, features, report)
-
-    def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
-        self.learn(past, features, report)
-        choose_one_by_one(self, GRID, past, report)
 
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
         self._words = text_part(features.text, self.parameters_used["dimensions"])
@@ -46,6 +37,3 @@ class TextProfile:
         lengths = np.maximum(np.linalg.norm(customers, axis=1, keepdims=True), 1e-9)
         found: Scores = (customers / lengths) @ self._words.T
         return found.astype(np.float32)
-
-    def space(self) -> ProductSpace | None:
-        return None

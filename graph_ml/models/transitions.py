@@ -12,30 +12,21 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cdp.domain.ranking import ProductSpace, Touch
-from graph_ml.dataset import POSITIVE, Split, given, later_part
+from cdp.domain.ranking import Touch
+from graph_ml.dataset import POSITIVE, Split, given
 from graph_ml.models.contract import ProductFeatures, Report, Scores
-from graph_ml.models.settings import choose_one_by_one
-
-GRID: dict[str, tuple[float, ...]] = {"decay": (0.4, 0.6, 0.8), "back": (0.0, 0.3, 1.0)}
+from graph_ml.models.tuned import Tuned
 
 
-class Transitions:
+class Transitions(Tuned):
     """``back``: what a product that came before counts, beside one that came after."""
 
     name = "transitions"
+    GRID = {"decay": (0.4, 0.6, 0.8), "back": (0.0, 0.3, 1.0)}
 
     def __init__(self, steps: int = 5) -> None:
         self.parameters_used: dict[str, Any] = {"steps": steps, "decay": 0.6, "back": 0.3}
         self._after: sparse.csr_matrix = sparse.csr_matrix((0, 0))
-
-    def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        self.tune(later_part(data), features, report)
-        self.learn(data, features, report)
-
-    def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
-        self.learn(past, features, report)
-        choose_one_by_one(self, GRID, past, report)
 
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
         customer, moments = _moments(data)
@@ -55,9 +46,6 @@ class Transitions:
         if used["back"]:
             found = found + used["back"] * (touched @ self._after.T).toarray()
         return found.astype(np.float32)
-
-    def space(self) -> ProductSpace | None:
-        return None
 
 
 def _moments(data: Split) -> tuple[Any, sparse.csr_matrix]:
