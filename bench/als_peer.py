@@ -30,11 +30,11 @@ class ALS:
         self.model.fit(_binary(data.matrix), show_progress=False)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Any:
-        from graph_ml.dataset import given
+        from cdp.domain.voices import touched
 
         items = self.model.item_factors
-        touched = _binary(given(histories, len(items)))
-        users = self.model.recalculate_user(np.arange(len(histories)), touched)
+        users_had = _binary(touched(histories, len(items)))
+        users = self.model.recalculate_user(np.arange(len(histories)), users_had)
         return (users @ items.T).astype(np.float32)
 
 

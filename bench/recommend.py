@@ -106,7 +106,7 @@ def _in_a_process(data: str, name: str) -> dict[str, Any] | None:
 
 
 def _fit(folder: Path, name: str) -> dict[str, Any]:
-    from graph_ml.metrics import interval, judged
+    from graph_ml.metrics import interval, judged, mean
 
     split, texts = _read(folder)
     # What is judged stays the same: what was only looked at is no answer either way.
@@ -120,12 +120,12 @@ def _fit(folder: Path, name: str) -> dict[str, Any]:
     def scores(batch: list[int]) -> Any:
         return model.scores([learned.histories[customer] for customer in batch])
 
-    found, _ = judged(scores, split, also=[10])
+    found = judged(scores, split)
     seconds = time.monotonic() - started
     row: dict[str, Any] = {"model": name}
-    for key in ("recall@20", "ndcg@20", "recall@10"):
-        row[key] = float(found[key].mean())
-    row["recall@20 95 %"] = "{:.4f} to {:.4f}".format(*interval(found["recall@20"]))
+    row["recall@20"], row["ndcg@20"] = mean(found.recall()), mean(found.ndcg())
+    row["recall@10"] = mean(found.recall(10))
+    row["recall@20 95 %"] = "{:.4f} to {:.4f}".format(*interval(found.recall()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return row | {
         "seconds": seconds,

@@ -20,7 +20,7 @@ TakeIn = Callable[[list[OutboxMessage]], None]
 TRIES = 8
 T = TypeVar("T")
 # What a message itself may be to blame for. Anything else is a bug and is not swallowed.
-ITS_FAULT = (DatabaseError, LookupError, ValueError, TypeError)
+ITS_FAULT = (CDPError, DatabaseError, LookupError, ValueError, TypeError)
 
 
 class _Failed(Exception):

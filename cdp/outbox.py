@@ -33,6 +33,18 @@ def add(topic: Topic, payload: dict[str, Any]) -> None:
     )
 
 
+def add_slates(customers: Sequence[int]) -> None:
+    """Ask for fresh slates in the open transaction, where an artifact serves (else a learning run
+    will compute everybody's)."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("outbox.add_slates() needs the transaction of the fact it follows")
+    execute(
+        "INSERT INTO cdp_outboxmessage (topic, payload) SELECT %s, %s::jsonb "
+        "WHERE EXISTS (SELECT FROM cdp_artifact WHERE status = 'serving')",
+        [Topic.SLATES.value, json.dumps({"slates": list(customers)})],
+    )
+
+
 def claim(topic: Topic, limit: int, only: int | None = None) -> list[OutboxMessage]:
     """Take the oldest messages that are due (or ``only`` one) out of the outbox, in the transaction
     that does their work: rolled back, they are there again. Other workers skip them meanwhile.

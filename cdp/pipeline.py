@@ -2,6 +2,7 @@
 
 ingest ─► outbox ─► resolve ─► observe ─► fold ─► outbox ─► project (graph)
                        └─► outbox ─► match (records of people) ─► observe ─► fold ─► …
+                       fold ─► outbox ─► refresh (slates of who acted)
 facts ─► render (texts)      served ─► record (exposures)
 
 What works in PostgreSQL is one transaction: claimed messages are deleted with the work they asked
@@ -27,6 +28,7 @@ from cdp.errors import CDPError
 from cdp.identity.evaluate import Applied
 from cdp.identity.subjects import Rehung
 from cdp.models import (
+    Artifact,
     Assertion,
     ConsistencyReport,
     ImportRun,
@@ -46,7 +48,7 @@ from cdp.selectors.decisions import Rehearsal, rehearsal
 from cdp.selectors.rules import rule_set
 from cdp.stages import adopt_matcher as adopt_stage
 from cdp.stages import assert_link as assert_link_stage
-from cdp.stages import change_rules, match, rebuild
+from cdp.stages import change_rules, match, publish, rebuild
 from cdp.stages import review as review_stage
 from cdp.stages.adopt_matcher import Adopted
 from cdp.stages.adopt_matcher import Thresholds as Thresholds
@@ -58,6 +60,7 @@ from cdp.stages.measure import measure
 from cdp.stages.observe import observe
 from cdp.stages.project import project
 from cdp.stages.record import record
+from cdp.stages.refresh import refresh
 from cdp.stages.render import due_products, make_due, render
 from cdp.stages.resolve import resolve
 
@@ -69,6 +72,8 @@ EVENT_MESSAGES = 10
 RECORDS = 100
 RECORD_MESSAGES = 4
 GRAPH_MESSAGES = 40
+SLATE_MESSAGES = 100
+SLATE_CUSTOMERS = 500
 GRAPH_IDS = 20_000
 CONTENT_PRODUCTS = 500
 
@@ -86,6 +91,16 @@ def match_records(limit: int = RECORD_MESSAGES) -> int:
 def project_graph(limit: int = GRAPH_MESSAGES) -> int:
     """Bring the graph up to date; one projector at a time, the others have nothing to do."""
     return draining.alone(Topic.GRAPH, limit, PROJECTOR_LOCK, _take_in_graph)
+
+
+def refresh_slates(limit: int = SLATE_MESSAGES) -> int:
+    """Compute the slates of who acted anew; returns how many messages it did."""
+    return draining.in_transaction(Topic.SLATES, limit, _take_in_slates)
+
+
+def roll_back(actor: str, reason: str) -> Artifact:
+    """Let the artifact serve again that served before; the present one is refused."""
+    return publish.roll_back(actor, reason)
 
 
 def record_exposures(rows: list[dict[str, Any]]) -> None:
@@ -118,7 +133,7 @@ def drain(advance: Callable[[int], None] = lambda done: None) -> int:
     """Work here until nothing is due in the outbox; returns how many messages were done."""
     total = 0
     while True:
-        done = process_events() + match_records() + project_graph()
+        done = process_events() + match_records() + project_graph() + refresh_slates()
         if not done:
             return total
         total += done
@@ -358,6 +373,7 @@ def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
     changed = fold(recount | applied.moved, applied.customers)
     identities = applied.moved | applied.flipped | recount
     _hand_to_graph([], identities, {*applied.customers, *changed}, rehung)
+    _hand_to_slates({*applied.customers, *changed})
 
 
 def _take_in_events(messages: list[OutboxMessage]) -> None:
@@ -370,6 +386,7 @@ def _take_in_events(messages: list[OutboxMessage]) -> None:
         outbox.add(Topic.RECORDS, {"records": records[first : first + RECORDS]})
     identities = done.moved | done.flipped | done.recount
     _hand_to_graph(done.acts, identities, {*done.customers, *changed}, done.rehung)
+    _hand_to_slates({*done.customers, *changed})
 
 
 def _take_in_records(messages: list[OutboxMessage]) -> None:
@@ -397,6 +414,17 @@ def _hand_to_graph(
         for first in range(0, max(map(len, named.values())), GRAPH_IDS):
             part = {name: ids[first : first + GRAPH_IDS] for name, ids in named.items()}
             outbox.add(Topic.GRAPH, part)
+
+
+def _hand_to_slates(customers: Iterable[int]) -> None:
+    """Ask for fresh slates; while nothing serves there is nothing to ask for."""
+    ids = sorted(customers)
+    for first in range(0, len(ids), SLATE_CUSTOMERS):
+        outbox.add_slates(ids[first : first + SLATE_CUSTOMERS])
+
+
+def _take_in_slates(messages: list[OutboxMessage]) -> None:
+    refresh({id_ for message in messages for id_ in message.payload["slates"]})
 
 
 def _take_in_graph(messages: list[OutboxMessage]) -> None:

@@ -121,6 +121,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = False  # GraphiQL reads it to send the header
 
+# A core under load draws about this much; energy of a training is estimated with it.
+WATTS_PER_CORE = env.float("UNISON_WATTS_PER_CORE", 10.0)
+
 UNFOLD = {
     "SITE_TITLE": "Unison",
     "SITE_HEADER": "Unison",

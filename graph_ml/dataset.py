@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cdp.domain.ranking import DECAY, VERB_WEIGHT, Touch, history_weights
+from cdp.domain.ranking import VERB_WEIGHT, Touch
+from cdp.domain.voices import touched
 from cdp.errors import CDPError
 
 POSITIVE = ("viewed", "added", "purchased")
@@ -28,6 +29,7 @@ class Interactions:
     product: Ints
     verb: Sequence[str]
     at: Ints
+    channel: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Split:
 
 def load(path: Path, also: Sequence[str] = ()) -> Interactions:
     """Read a snapshot; ``also`` names products that nobody touched yet."""
-    table = pq.read_table(path, columns=["customer", "sku", "verb", "at", "event"])
+    table = pq.read_table(path, columns=["customer", "sku", "verb", "at", "event", "channel"])
     table = table.sort_by([("at", "ascending"), ("event", "ascending"), ("sku", "ascending")])
     customers, customer = np.unique(table["customer"].to_numpy(), return_inverse=True)
     skus, product = np.unique(
@@ -65,7 +67,7 @@ def load(path: Path, also: Sequence[str] = ()) -> Interactions:
     return Interactions(
         [str(c) for c in customers], [str(s) for s in skus], customer.astype(np.int64),
         product[: len(table)].astype(np.int64), table["verb"].to_pylist(),
-        table["at"].to_numpy().astype(np.int64),
+        table["at"].to_numpy().astype(np.int64), table["channel"].to_pylist(),
     )  # fmt: skip
 
 
@@ -174,27 +176,10 @@ def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -
 
 def positive(histories: Sequence[Sequence[Touch]], products: int) -> sparse.csr_matrix:
     """Customers × products, the positive weight of each touch (see ``history_weights``)."""
-    found = given(histories, products)
+    found = touched(histories, products)
     found.data = np.maximum(found.data, 0.0)
     found.eliminate_zeros()
     return found
-
-
-def given(
-    histories: Sequence[Sequence[Touch]], products: int, decay: float = DECAY
-) -> sparse.csr_matrix:
-    """What histories say as a matrix (n, P): the weight of each touched product, recent ones more;
-    negative for what was returned."""
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    for number, history in enumerate(histories):
-        weights = history_weights(history, decay)
-        rows += [number] * len(weights)
-        columns += weights.keys()
-        values += weights.values()
-    shape = (len(histories), products)
-    return sparse.csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)
 
 
 def weight_of(verb: str) -> float:

@@ -1,4 +1,4 @@
-"""Vectors, slates and reasons for every customer, from an artifact's product space."""
+"""Slates and vectors for every customer, from what a model learned."""
 
 from __future__ import annotations
 
@@ -9,54 +9,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.domain.ranking import ProductSpace, Touch, because, best, fold_in
+from cdp.domain.slates import POPULAR, SLATE, Ranker, slates
+from cdp.domain.voices import space
 from graph_ml.dataset import Split
 from graph_ml.models.contract import Scores
 
-SLATE = 50
+BLOCK = 256
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One customer's vector (d,) and slate."""
+    """One customer's vector (d,), where the model has vectors, and slate."""
 
     customer: str
-    vector: NDArray[np.float32]
+    vector: NDArray[np.float32] | None
     items: list[dict[str, Any]]
 
 
-def score_customers(data: Split, space: ProductSpace) -> Iterator[Scored]:
-    for customer, history in zip(data.customers, data.histories, strict=True):
-        vector = fold_in(history, space)
-        if vector is None:
-            continue
-        owned = {touch.product for touch in history if touch.verb in ("purchased", "returned")}
-        items = [
-            {
-                "sku": space.skus[product],
-                "score": round(score, 6),
-                "reason": _reason(product, history, space),
-            }
-            for product, score in best(vector, space, owned, SLATE)
-        ]
-        yield Scored(customer, vector, items)
+def score_customers(
+    data: Split, ranker: Ranker, again: frozenset[int] = frozenset()
+) -> Iterator[Scored]:
+    """Everybody who touched anything; ``again``: products that one buys more than once."""
+    vectors = space(ranker.voice)
+    known = [n for n, history in enumerate(data.histories) if history]
+    for start in range(0, len(known), BLOCK):
+        part = known[start : start + BLOCK]
+        histories = [data.histories[n] for n in part]
+        found = vectors.customers(histories) if vectors else [None] * len(part)
+        for n, vector, items in zip(part, found, slates(ranker, histories, again=again), strict=True):  # fmt: skip
+            yield Scored(data.customers[n], vector, items)
 
 
 def strangers_slate(skus: Sequence[str], popularity: Scores) -> list[dict[str, Any]]:
     """For people of whom nothing is known yet: what most customers want."""
     top = np.argsort(-popularity, kind="stable")[:SLATE]
-    reason = {"kind": "popular", "text": "popular with our customers"}
     highest = max(float(popularity.max()), 1e-9)
     return [
-        {"sku": skus[int(n)], "score": round(float(popularity[n]) / highest, 6), "reason": reason}
+        {"sku": skus[int(n)], "score": round(float(popularity[n]) / highest, 6), "reason": dict(POPULAR)}
         for n in top
-    ]
-
-
-def _reason(product: int, history: Sequence[Touch], space: ProductSpace) -> dict[str, Any]:
-    touch = because(product, history, space)
-    if touch is None:
-        return {"kind": "popular", "text": "popular with our customers"}
-    sku = space.skus[touch.product]
-    text = f"because you {touch.verb} {sku}"
-    return {"kind": "touch", "verb": touch.verb, "sku": sku, "text": text}
+    ]  # fmt: skip

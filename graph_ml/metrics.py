@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,55 +13,84 @@ from graph_ml.dataset import Split
 
 Scores = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 K = 20
 BATCH = 512
 
 
-def evaluate(scores: Callable[[list[int]], Scores], data: Split, k: int = K) -> dict[str, float]:
-    """recall@k, ndcg@k (binary gains, log2 discount) and coverage@k (share of products shown).
+@dataclass(frozen=True)
+class Judged:
+    """What n customers were shown and what they wanted: ``top`` (n, k) products, which of them were
+    wanted (``hits``), and how many were ``wanted`` in all (n,); customers by index, in order."""
 
-    ``scores`` gives an (n, P) array for n customer indices; the means are over customers.
+    customers: Sequence[int]
+    top: Ints
+    hits: NDArray[np.bool_]
+    wanted: Ints
+
+    def recall(self, k: int = K) -> Floats:
+        return _floats(self.hits[:, :k].sum(axis=1)) / _floats(np.maximum(self.wanted, 1))
+
+    def precision(self, k: int = K) -> Floats:
+        return _floats(self.hits[:, :k].sum(axis=1)) / k
+
+    def hit(self, k: int = K) -> Floats:
+        return _floats(self.hits[:, :k].any(axis=1))
+
+    def mrr(self, k: int = K) -> Floats:
+        """One over the rank of the first product that was wanted."""
+        first = self.hits[:, :k].argmax(axis=1)
+        return self.hit(k) / _floats(first + 1)
+
+    def ndcg(self, k: int = K) -> Floats:
+        """Binary gains, log2 discount (Järvelin & Kekäläinen 2002)."""
+        k = min(k, self.hits.shape[1])
+        discounts = 1 / np.log2(np.arange(2, k + 2))
+        ideal = discounts.cumsum()[np.clip(self.wanted, 1, k) - 1]
+        found: Floats = (self.hits[:, :k] @ discounts) / ideal
+        return found
+
+    def exposures(self, products: int) -> Ints:
+        """How often each product was shown (P,)."""
+        found: Ints = np.bincount(self.top.ravel(), minlength=products)
+        return found
+
+
+def evaluate(scores: Callable[[list[int]], Scores], data: Split, k: int = K) -> dict[str, float]:
+    """recall@k, ndcg@k and coverage@k (share of products shown), means over customers.
+
+    ``scores`` gives an (n, P) array for n customer indices.
     """
-    per_customer, shown = judged(scores, data, k)
-    means = {f"{name}@{k}": 0.0 for name in ("recall", "ndcg")}
-    means |= {name: float(values.mean()) for name, values in per_customer.items()}
+    found = judged(scores, data, k)
+    shown = np.count_nonzero(found.exposures(len(data.skus)))
     return {
-        **means,
-        f"coverage@{k}": len(shown) / len(data.skus),
-        "customers": float(len(data.targets)),
+        f"recall@{k}": mean(found.recall(k)),
+        f"ndcg@{k}": mean(found.ndcg(k)),
+        f"coverage@{k}": shown / len(data.skus),
+        "customers": float(len(found.customers)),
     }
 
 
-def judged(
-    scores: Callable[[list[int]], Scores], data: Split, k: int = K, also: Sequence[int] = ()
-) -> tuple[dict[str, Floats], set[int]]:
-    """recall@k and ndcg@k of each customer asked for, in the order of their indices (``also``: at
-    smaller k), and the products that anybody was shown."""
+def judged(scores: Callable[[list[int]], Scores], data: Split, k: int = K) -> Judged:
+    """Ask ``scores`` for every customer who has something new, and keep the ``k`` best."""
     customers = sorted(data.targets)
     most = min(k, len(data.skus))
-    found: dict[str, list[Floats]] = {}
-    shown: set[int] = set()
+    tops, hits = [np.zeros((0, most), np.int64)], [np.zeros((0, most), bool)]
     for start in range(0, len(customers), BATCH):
         batch = customers[start : start + BATCH]
         top = ranked(scores(batch), [data.had(customer) for customer in batch], most)
-        shown.update(top.ravel().tolist())
         wanted = [data.targets[customer] for customer in batch]
-        hits = np.array(
-            [[int(item) in asked for item in row] for asked, row in zip(wanted, top, strict=True)]
-        )
-        for at in (k, *also):
-            for name, values in _of_hits(hits[:, :at], np.array([len(w) for w in wanted])).items():
-                found.setdefault(f"{name}@{at}", []).append(values)
-    return {name: np.concatenate(parts) for name, parts in found.items()}, shown
+        tops.append(top)
+        hits.append(
+            np.array(
+                [[item in asked for item in row.tolist()] for asked, row in zip(wanted, top, strict=True)]
+            )
+        )  # fmt: skip
+    sizes = np.array([len(data.targets[customer]) for customer in customers], dtype=np.int64)
+    return Judged(customers, np.concatenate(tops), np.concatenate(hits), sizes)
 
 
-def _of_hits(hits: NDArray[np.bool_], wanted: NDArray[np.int64]) -> dict[str, Floats]:
-    discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    ideal = discounts.cumsum()[np.minimum(wanted, hits.shape[1]) - 1]
-    return {"recall": hits.sum(axis=1) / wanted, "ndcg": (hits @ discounts) / ideal}
-
-
-def ranked(scores: Scores, without: Sequence[Collection[int]], k: int) -> NDArray[np.int64]:
+def ranked(scores: Scores, without: Sequence[Collection[int]], k: int) -> Ints:
     """The ``k`` products of greatest score in each row (n, k); ``without`` and what is no number last."""
     scores = np.nan_to_num(scores, copy=True, nan=-np.inf)
     for row, products in zip(scores, without, strict=True):
@@ -69,6 +99,14 @@ def ranked(scores: Scores, without: Sequence[Collection[int]], k: int) -> NDArra
     top = np.sort(found, axis=1)
     order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
     return np.take_along_axis(top, order, axis=1)
+
+
+def _floats(values: object) -> Floats:
+    return np.asarray(values, dtype=np.float64)
+
+
+def mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else 0.0
 
 
 def interval(values: Floats, share: float = 0.95, draws: int = 1000) -> tuple[float, float]:

@@ -14,6 +14,8 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, normalize
 
+from cdp.errors import CDPError
+from graph_ml.checkpoints import checkpoint, dice_state, set_dice
 from graph_ml.dataset import Split
 from graph_ml.device import choose
 
@@ -50,44 +52,96 @@ def train(
     A tenth of the customers is held out (from the training period alone): training stops when the
     ndcg@20 of *their* hidden touches no longer rises, and the best state is kept, which on sparse
     data may be the one before any training. (Their loss is a poor judge: it falls on while the
-    ranking gets worse.) Returns the best state's vectors and weights.
+    ranking gets worse.) Returns the best state's vectors and weights; the model's ``curve`` holds
+    ``{"epoch", "loss", "ndcg"}`` of every epoch. Inside ``checkpoints.kept_in`` a killed training
+    goes on after its last whole epoch, and ends as it would have ended undisturbed.
+
+    Raises:
+        CDPError: ``not_a_number`` where the loss is none (features that hold NaN, a step too long).
     """
-    torch.manual_seed(settings.seed)
-    dice = np.random.default_rng(settings.seed)
-    device = choose()
-    model.to(device)
-    busy = np.flatnonzero(np.diff(data.matrix.indptr) >= 2)
-    dice.shuffle(busy)
-    held, taught = busy[: max(1, len(busy) // 10)], busy[max(1, len(busy) // 10) :]
-    probe = list(_batches(data.matrix, held, settings, np.random.default_rng(settings.seed + 1)))
-    log_scale = nn.Parameter(_first_scale(model, probe, settings))
-    optimiser = torch.optim.Adam(
-        [*model.parameters(), log_scale],
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-    )
-    most, waited = _ndcg_on(model, probe), 0
-    report(f"start: held-out ndcg {most:.4f}")
-    best = _result(model)
-    for epoch in range(settings.epochs):
-        total, count = 0.0, 0
-        for given, asked in _batches(data.matrix, taught, settings, dice):
-            optimiser.zero_grad()
-            vectors, folds = model()
-            loss = _loss(vectors, folds, to_csr(given), asked, log_scale)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total, count = total + loss.item(), count + 1
-        ndcg = _ndcg_on(model, probe)
-        mean = total / max(1, count)
-        report(f"epoch {epoch + 1}/{settings.epochs} loss {mean:.4f} held-out ndcg {ndcg:.4f}")
-        if ndcg > most:
-            most, waited, best = ndcg, 0, _result(model)
+    return _Training(model, data, settings, report).run()
+
+
+class _Training:
+    """One training; what it needs to go on is ``state``."""
+
+    def __init__(
+        self, model: nn.Module, data: Split, settings: Settings, report: Callable[[str], None]
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.dice = np.random.default_rng(settings.seed)
+        self.model, self.data, self.settings, self.report = model, data, settings, report
+        model.to(choose())
+        busy = np.flatnonzero(np.diff(data.matrix.indptr) >= 2)
+        self.dice.shuffle(busy)
+        held, self.taught = busy[: max(1, len(busy) // 10)], busy[max(1, len(busy) // 10) :]
+        probing = np.random.default_rng(settings.seed + 1)
+        self.probe = list(_batches(data.matrix, held, settings, probing))
+        self.log_scale = nn.Parameter(_first_scale(model, self.probe, settings))
+        self.optimiser = torch.optim.Adam(
+            [*model.parameters(), self.log_scale],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        self.curve: list[dict[str, float]] = []
+        self.most, self.waited, self.best = -1.0, 0, _result(model)
+        parameters: dict[str, Any] = getattr(model, "parameters_used", settings.as_dict())
+        self.kept = checkpoint(str(getattr(model, "name", "model")), parameters, data)
+
+    def run(self) -> tuple[Floats, Floats]:
+        stored = self.kept.load()
+        if stored is not None:
+            self._restore(stored)
         else:
-            waited += 1
-            if waited >= settings.patience:
-                break
-    return best
+            self.most = _ndcg_on(self.model, self.probe)
+            self.report(f"start: held-out ndcg {self.most:.4f}")
+        while len(self.curve) < self.settings.epochs and self.waited < self.settings.patience:
+            self._epoch()
+            self.kept.save(self._state())
+        self.model.curve = self.curve  # type: ignore[assignment]  # a plain list, no module
+        return self.best
+
+    def _epoch(self) -> None:
+        total, count = 0.0, 0
+        for given, asked in _batches(self.data.matrix, self.taught, self.settings, self.dice):
+            self.optimiser.zero_grad()
+            vectors, folds = self.model()
+            loss = _loss(vectors, folds, to_csr(given), asked, self.log_scale)
+            if not torch.isfinite(loss):
+                raise CDPError("not_a_number", f"the loss is {loss.item()}; see the features")
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total, count = total + loss.item(), count + 1
+        ndcg, mean = _ndcg_on(self.model, self.probe), total / max(1, count)
+        epoch = len(self.curve) + 1
+        self.curve.append({"epoch": epoch, "loss": mean, "ndcg": ndcg})
+        self.report(
+            f"epoch {epoch}/{self.settings.epochs} loss {mean:.4f} held-out ndcg {ndcg:.4f}"
+        )
+        if ndcg > self.most:
+            self.most, self.waited, self.best = ndcg, 0, _result(self.model)
+        else:
+            self.waited += 1
+
+    def _state(self) -> dict[str, Any]:
+        vectors, folds = self.best
+        return {
+            "model": self.model.state_dict(), "log_scale": self.log_scale.detach(),
+            "optimiser": self.optimiser.state_dict(), "dice": dice_state(self.dice),
+            "torch": torch.get_rng_state(), "curve": self.curve, "most": self.most,
+            "waited": self.waited, "vectors": torch.from_numpy(vectors), "folds": torch.from_numpy(folds),
+        }  # fmt: skip
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        with torch.no_grad():
+            self.log_scale.copy_(state["log_scale"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        set_dice(self.dice, state["dice"])
+        torch.set_rng_state(state["torch"])
+        self.curve, self.most, self.waited = state["curve"], state["most"], state["waited"]
+        self.best = state["vectors"].numpy(), state["folds"].numpy()
+        self.report(f"going on after epoch {len(self.curve)} of a run that was cut off")
 
 
 def _batches(

@@ -23,6 +23,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={"visibility_timeout": 4 * 3600},
     task_routes={
+        "workers.events.refresh_slates": {"queue": "content"},
         "workers.events.*": {"queue": "events"},
         "workers.identity.*": {"queue": "content"},
         "workers.content.*": {"queue": "content"},
@@ -42,6 +43,11 @@ app.conf.update(
         },
         "records": {
             "task": "workers.events.match_records",
+            "schedule": TICK,
+            "options": {"expires": 2 * TICK},
+        },
+        "slates": {
+            "task": "workers.events.refresh_slates",
             "schedule": TICK,
             "options": {"expires": 2 * TICK},
         },

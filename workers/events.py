@@ -26,6 +26,11 @@ def drain_graph() -> int:
     return _until_empty(pipeline.project_graph)
 
 
+@app.task(name="workers.events.refresh_slates")
+def refresh_slates() -> int:
+    return _until_empty(pipeline.refresh_slates)
+
+
 @app.task(name="workers.identity.change_rules")
 def change_rules() -> int:
     return pipeline.process_rules()

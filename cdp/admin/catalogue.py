@@ -26,7 +26,7 @@ class FactInline(TabularInline):
 @admin.register(Product)
 class ProductAdmin(ReadOnlyAdmin):
     list_display = ("sku", "title", "category", "brand", "in_stock", "channels")
-    list_filter = ("in_stock",)
+    list_filter = ("in_stock", "replenishable")
     search_fields = ("sku", "title", "category", "brand")
     inlines = (FactInline,)
 

@@ -26,6 +26,7 @@ class Listing:
     category: str = ""
     brand: str = ""
     in_stock: bool = True
+    replenishable: bool = False
     channels: tuple[str, ...] = ()
     facts: Mapping[str, tuple[str, Value]] = field(default_factory=dict)
 
@@ -56,7 +57,7 @@ def listing(row: Mapping[str, Any], currency: str) -> Listing:
     return Listing(
         sku=sku, title=title, description=texts["description"], category=texts["category"][:200],
         brand=texts["brand"][:200], in_stock=_flag(row.get("in_stock", True)),
-        channels=_channels(row.get("channels")), facts=facts,
+        replenishable=_flag(row.get("replenishable", False)), channels=_channels(row.get("channels")), facts=facts,
     )  # fmt: skip
 
 

@@ -16,6 +16,9 @@ class Product(models.Model):
     category = models.CharField(max_length=200, blank=True, db_index=True)
     brand = models.CharField(max_length=200, blank=True)
     in_stock = models.BooleanField(default=True)
+    replenishable = models.BooleanField(
+        db_default=False, help_text="bought again and again: owning it is no reason to leave it out"
+    )
     channels = ArrayField(
         models.CharField(max_length=10, choices=Channel.choices), default=list, blank=True,
         help_text="the channels that may show it; empty means every channel",

@@ -19,6 +19,9 @@ class Snapshot(models.Model):
     products = models.PositiveIntegerField()
     interactions = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(
+        null=True, help_text="when the run that learned from it ended; null: cut off, or going on"
+    )
 
     def __str__(self) -> str:
         return f"snapshot {self.pk}"
@@ -38,12 +41,17 @@ class Artifact(models.Model):
     model = models.CharField(max_length=40)
     parameters = models.JSONField()
     metrics = models.JSONField(help_text="recall@20, ndcg@20, coverage on held-out time")
+    curve = models.JSONField(default=list, help_text="epoch, loss, held-out ndcg@20 of a training")
+    cost = models.JSONField(
+        default=dict, help_text="cpu_seconds, peak_mb of the process, energy_wh (estimated)"
+    )
     path = models.CharField(max_length=500, blank=True)
     device = models.CharField(max_length=40)
     seconds = models.FloatField()
     status = models.CharField(max_length=10, choices=ArtifactStatus.choices)
     reason = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
+    served_from = models.DateTimeField(null=True, help_text="when it last began to serve")
 
     class Meta:
         constraints = [

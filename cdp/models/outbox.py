@@ -11,6 +11,7 @@ class Topic(models.TextChoices):
     GRAPH = "graph"
     RULES = "rules"
     RECORDS = "records"
+    SLATES = "slates"
 
 
 class OutboxMessage(models.Model):

@@ -1,6 +1,6 @@
 """The honest baseline: the same shop with identity resolution off, each channel by itself.
 
-The same pure functions (partition, survivorship, fold-in, ranking) run over one channel's evidence
+The same pure functions (partition, survivorship, ranking) run over one channel's evidence
 only, with the same artifact, so that the difference is what joining the channels is worth.
 """
 
@@ -17,13 +17,14 @@ from django.db import connection
 from cdp.domain.consistency import Shown
 from cdp.domain.identifiers import Key, says_one
 from cdp.domain.partition import Link, Matches, Partition, partition
-from cdp.domain.ranking import ProductSpace, Touch, best, fold_in
+from cdp.domain.ranking import Touch
 from cdp.domain.rules import Rules
+from cdp.domain.slates import Ranker, slates
 from cdp.models import ChannelFact
 from cdp.selectors.exposures import Presented
 from cdp.selectors.matchers import all_matches
+from cdp.selectors.ranker import bought_again, serving_ranker, strangers_skus
 from cdp.selectors.rules import active_rules
-from cdp.selectors.vectors import product_space, strangers_skus
 
 _LINKS = """
     SELECT a, b, min(e.occurred_at) FROM cdp_event e, unnest(e.identifiers) AS a,
@@ -52,13 +53,15 @@ class ChannelAlone:
     def __init__(
         self,
         channel: str,
-        space: ProductSpace | None,
+        ranker: Ranker | None,
+        again: frozenset[int],
         keys: dict[int, Key],
         rules: Rules,
         matches: Matches,
     ) -> None:
         self.channel = channel
-        self.space = space
+        self.ranker = ranker
+        self.again = again
         self.rules = rules
         self.matches = matches
         self.keys = keys
@@ -89,7 +92,7 @@ class ChannelAlone:
 
     @cached_property
     def records(self) -> dict[Key, _Record]:
-        index = self.space.index if self.space else {}
+        index = self.ranker.index if self.ranker else {}
         records: dict[Key, _Record] = defaultdict(lambda: _Record([], {}))
         with connection.cursor() as cursor:
             cursor.execute(_EVENTS, [self.channel])
@@ -115,14 +118,11 @@ class ChannelAlone:
     def _slate(
         self, record: _Record | None, count: int, showable: frozenset[str]
     ) -> tuple[str, ...]:
-        vector = fold_in(record.touches, self.space) if record and self.space else None
-        if vector is None or self.space is None or record is None:
-            ranked: Iterable[str] = self._strangers
+        if self.ranker is None or record is None or not record.touches:
+            ranked = self._strangers
         else:
-            owned = {
-                touch.product for touch in record.touches if touch.verb in ("purchased", "returned")
-            }
-            ranked = (self.space.skus[n] for n, _ in best(vector, self.space, owned, 200))
+            [items] = slates(self.ranker, [record.touches], 200, self.again)
+            ranked = [item["sku"] for item in items]
         return tuple(sku for sku in ranked if sku in showable)[:count]
 
     def _facts(self, old: Shown) -> dict[str, str]:
@@ -154,8 +154,11 @@ class ChannelAlone:
 
 
 def channels_alone(channels: Iterable[str]) -> dict[str, ChannelAlone]:
-    space, keys, rules, matches = product_space(), _keys(), active_rules(), all_matches()
-    return {channel: ChannelAlone(channel, space, keys, rules, matches) for channel in channels}
+    ranker, keys, rules, matches = serving_ranker(), _keys(), active_rules(), all_matches()
+    again = bought_again(ranker.index) if ranker else frozenset()
+    return {
+        channel: ChannelAlone(channel, ranker, again, keys, rules, matches) for channel in channels
+    }
 
 
 def _keys() -> dict[int, Key]:

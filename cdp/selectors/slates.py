@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -27,6 +28,7 @@ class ServedSlate:
     artifact: int
     model: str
     personal: bool
+    computed_at: datetime
     items: list[Recommended]
 
 
@@ -67,5 +69,9 @@ def serve(slate: Slate, products: dict[str, Product], channel: str, first: int) 
         if len(items) == first:
             break
     return ServedSlate(
-        slate.artifact_id, slate.artifact.model, slate.customer_id is not None, items
+        slate.artifact_id,
+        slate.artifact.model,
+        slate.customer_id is not None,
+        slate.computed_at,
+        items,
     )

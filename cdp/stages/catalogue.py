@@ -21,13 +21,15 @@ def write_products(listings: Iterable[Listing], origin: str) -> int:
                 Product(
                     sku=item.sku, title=item.title, description=item.description,
                     category=item.category, brand=item.brand, in_stock=item.in_stock,
-                    channels=list(item.channels),
+                    replenishable=item.replenishable, channels=list(item.channels),
                 )
                 for item in rows
             ],
             update_conflicts=True,
             unique_fields=["sku"],
-            update_fields=["title", "description", "category", "brand", "in_stock", "channels"],
+            update_fields=[
+                "title", "description", "category", "brand", "in_stock", "replenishable", "channels",
+            ],
         )  # fmt: skip
         ids = [product.pk for product in products]
         _supersede({p.pk: item.facts for p, item in zip(products, rows, strict=True)}, origin)

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
-from cdp.models import Artifact, ArtifactStatus, Customer, Product
+from cdp import outbox
+from cdp.domain.slates import Ranker
+from cdp.domain.voices import space
+from cdp.errors import CDPError
+from cdp.models import (
+    Artifact,
+    ArtifactStatus,
+    Customer,
+    CustomerVector,
+    Event,
+    Product,
+    ProductVector,
+    Slate,
+    Topic,
+)
 
 Vector = Iterable[float]
 CHUNK = 1000
+KEPT = 2
+INDEXED_FROM = 10_000
+SLACK = timedelta(minutes=5)  # events that were accepted but not yet in the graph
 
 
 def serve(artifact: Artifact) -> None:
@@ -21,20 +40,88 @@ def serve(artifact: Artifact) -> None:
         serving = Artifact.objects.select_for_update().filter(status=ArtifactStatus.SERVING)
         serving.exclude(pk=artifact.pk).update(status=ArtifactStatus.RETIRED)
         artifact.status = ArtifactStatus.SERVING
-        artifact.save(update_fields=["status", "reason"])
+        artifact.served_from = timezone.now()
+        artifact.save(update_fields=["status", "reason", "served_from"])
+        _catch_up(artifact)
+    _prune()
 
 
-def write_product_vectors(artifact: int, rows: Mapping[str, tuple[Vector, float]]) -> int:
-    """Vectors and fold-in weights by sku; products that are not in the catalogue are left out."""
-    products = dict(Product.objects.filter(sku__in=list(rows)).values_list("sku", "id"))
+def roll_back(actor: str, reason: str) -> Artifact:
+    """Let the artifact serve again that served before the present one, which is refused.
+
+    Raises:
+        CDPError: ``nothing_to_roll_back`` when no earlier artifact is kept.
+    """
+    with transaction.atomic():
+        rows = Artifact.objects.select_for_update().filter(served_from__isnull=False)
+        before = rows.filter(status=ArtifactStatus.RETIRED).order_by("-served_from").first()
+        if before is None or not before.slates.exists():
+            raise CDPError("nothing_to_roll_back", "no artifact of before is kept")
+        for row in rows.filter(status=ArtifactStatus.SERVING):
+            row.status = ArtifactStatus.REFUSED
+            row.reason = f"rolled back by {actor}: {reason}"
+            row.save(update_fields=["status", "reason"])
+        before.status = ArtifactStatus.SERVING
+        before.save(update_fields=["status"])
+        _catch_up(before)
+    return before
+
+
+def _catch_up(artifact: Artifact) -> None:
+    """Who acted since the artifact's slates were computed gets a fresh one."""
+    since = artifact.snapshot.created_at - SLACK
+    events = Event.objects.filter(received_at__gte=since, subject__customer__isnull=False)
+    customers = events.exclude(verb="").values_list("subject__customer_id", flat=True).distinct()
+    ids = sorted(customers)
+    for first in range(0, len(ids), CHUNK):
+        outbox.add(Topic.SLATES, {"slates": ids[first : first + CHUNK]})
+
+
+def _prune() -> None:
+    """Vectors and slates of artifacts that no rollback would reach; their rows and files stay."""
+    kept = Artifact.objects.filter(served_from__isnull=False).order_by("-served_from")[:KEPT]
+    ids = list(kept.values_list("pk", flat=True))
+    gone = ProductVector.objects.exclude(artifact_id__in=ids)
+    for artifact in set(gone.values_list("artifact_id", flat=True)):
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP INDEX IF EXISTS {_index_name(int(artifact))}")
+    for table in (ProductVector, CustomerVector, Slate):
+        table.objects.exclude(artifact_id__in=ids)._raw_delete("default")
+
+
+def write_product_vectors(artifact: int, ranker: Ranker) -> int:
+    """The products' vectors where the model has some; products that are not in the catalogue are
+    left out. Many are indexed (HNSW), few are quicker to go through."""
+    vectors = space(ranker.voice)
+    if vectors is None:
+        return 0
+    products = dict(Product.objects.filter(sku__in=list(ranker.skus)).values_list("sku", "id"))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM cdp_productvector WHERE artifact_id = %s", [artifact])
         sql = "COPY cdp_productvector (artifact_id, product_id, vector, fold_weight) FROM STDIN"
         with cursor.copy(sql) as copy:
-            for sku, (vector, weight) in rows.items():
+            for n, sku in enumerate(ranker.skus):
                 if sku in products:
-                    copy.write_row((artifact, products[sku], _text(vector), float(weight)))
+                    row = vectors.vectors[n] * vectors.asked[n]
+                    weight = float(vectors.given[n] / max(float(vectors.asked[n]), 1e-12))
+                    copy.write_row((artifact, products[sku], _text(row), weight))
+    if len(products) >= INDEXED_FROM:
+        index_vectors(artifact, vectors.vectors.shape[1])
     return len(products)
+
+
+def index_vectors(artifact: int, dimensions: int) -> None:
+    """An approximate index over one artifact's product vectors (Malkov & Yashunin 2018)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE INDEX IF NOT EXISTS {_index_name(artifact)} ON cdp_productvector "
+            f"USING hnsw ((vector::vector({int(dimensions)})) vector_ip_ops) "
+            f"WITH (m = 24, ef_construction = 128) WHERE artifact_id = {int(artifact)}"
+        )
+
+
+def _index_name(artifact: int) -> str:
+    return f"product_vector_hnsw_{artifact}"
 
 
 def write_slates(

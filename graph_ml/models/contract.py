@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.domain.ranking import ProductSpace, Touch, fold_in
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Vectors, Voice
 from graph_ml.dataset import Split
 
 Scores = NDArray[np.float32]
@@ -26,7 +27,7 @@ class ProductFeatures:
 
 
 class Recommender(Protocol):
-    """Fit on a split, then score every product for histories; vector models also give a space."""
+    """Fit on a split, then score every product for histories; ``voice`` is what serves."""
 
     name: str
     parameters_used: dict[str, Any]
@@ -35,12 +36,10 @@ class Recommender(Protocol):
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores: ...
 
-    def space(self) -> ProductSpace | None: ...
+    def voice(self) -> Voice: ...
 
 
-def space_scores(space: ProductSpace, histories: Sequence[Sequence[Touch]]) -> Scores:
-    """Scores (n, P) exactly as serving computes them; a silent history scores 0 everywhere."""
-    zero = np.zeros(space.vectors.shape[1], dtype=np.float32)
-    vectors = np.stack([v if (v := fold_in(h, space)) is not None else zero for h in histories])
-    scores: Scores = (vectors @ space.vectors.T).astype(np.float32)
-    return scores
+def cosine(vectors: Scores, folds: Scores) -> Vectors:
+    """What models of product vectors (P, d) leave behind: a customer is the unit sum of what they
+    touched, a touch counting ``folds`` (P,) times its product's vector."""
+    return Vectors(vectors, folds, np.ones(len(vectors), dtype=np.float32), unit=True)

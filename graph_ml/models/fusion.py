@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cdp.domain.ranking import ProductSpace, Touch
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Mixture, standardised
 from graph_ml.dataset import Split, later_part
 from graph_ml.metrics import BATCH, ranked
 from graph_ml.models.alike import Alike
@@ -66,26 +67,14 @@ class Fusion:
             self.parameters_used[part.name] = {"weight": weight, **part.parameters_used}
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        total: Any = 0.0
-        for part, weight in self._parts:
-            total = total + np.float32(weight) * standardised(part.scores(histories))
-        found: Scores = total
-        return found
+        return self.voice().scores(histories)
 
-    def space(self) -> ProductSpace | None:
-        return None
+    def voice(self) -> Mixture:
+        return Mixture({part.name: (weight, part.voice()) for part, weight in self._parts})
 
 
 def _prefixed(name: str, report: Report) -> Report:
     return lambda line: report(f"{name}: {line}")
-
-
-def standardised(scores: Scores) -> Scores:
-    """Each row with mean 0 and standard deviation 1; a row that says nothing becomes 0."""
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    spread = centred.std(axis=1, keepdims=True)
-    found: Scores = np.where(spread > 1e-12, centred / np.maximum(spread, 1e-12), 0.0)
-    return found.astype(np.float32)
 
 
 def _weigh(parts: Sequence[Part], past: Split, report: Report) -> list[float]:

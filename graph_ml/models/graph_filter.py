@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import svds
 
-from cdp.domain.ranking import ProductSpace, Touch
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Vectors
 from graph_ml.dataset import Split, later_part
 from graph_ml.metrics import evaluate
-from graph_ml.models.contract import ProductFeatures, Report, Scores, space_scores
+from graph_ml.models.contract import ProductFeatures, Report, Scores, cosine
 from graph_ml.models.lightgcn import spectral_start
 
 TEXT_WEIGHTS = (0.0, 0.5, 1.0, 1.5)
@@ -35,7 +36,7 @@ class GraphFilter:
         }  # fmt: skip
         self.dimensions = dimensions
         self.text_dimensions = text_dimensions
-        self._space: ProductSpace | None = None
+        self._voice: Vectors | None = None
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         words = text_part(features.text, self.text_dimensions)
@@ -46,21 +47,21 @@ class GraphFilter:
         best = (-1.0, TEXT_WEIGHTS[0], POPULARITY[-1])
         for weight in TEXT_WEIGHTS if past.targets else ():
             for exponent in POPULARITY:
-                space = assemble(past, signals, words, weight, exponent)
-                figures = _judge(space, past)
+                tried = assemble(past, signals, words, weight, exponent)
+                figures = _judge(tried, past)
                 report(f"text {weight} popularity {exponent}: validation ndcg {figures:.4f}")
                 best = max(best, (figures, weight, exponent))
         _, weight, exponent = best
         self.parameters_used |= {"text_weight": weight, "popularity": exponent}
         signals = spectral_start(data.matrix, count)
-        self._space = assemble(data, signals, words, weight, exponent)
+        self._voice = assemble(data, signals, words, weight, exponent)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        return space_scores(self.space(), histories)
+        return self.voice().scores(histories)
 
-    def space(self) -> ProductSpace:
-        assert self._space is not None, "fit() first"
-        return self._space
+    def voice(self) -> Vectors:
+        assert self._voice is not None, "fit() first"
+        return self._voice
 
 
 def text_part(text: Scores, dimensions: int) -> Scores:
@@ -78,16 +79,16 @@ def text_part(text: Scores, dimensions: int) -> Scores:
 
 def assemble(
     data: Split, signals: Scores, words: Scores, weight: float, exponent: float
-) -> ProductSpace:
+) -> Vectors:
     """Signals and weighted words side by side; popularity scales what is asked for, and a touch of
     a popular product says less of a customer."""
     degree = np.asarray((data.matrix > 0).sum(axis=0), dtype=np.float32).ravel() + 1.0
     typical = float(np.sqrt((signals**2).sum(axis=1).mean()))
     joined = np.concatenate([signals, weight * typical * words], axis=1)
     vectors = (joined * (degree**exponent)[:, None]).astype(np.float32)
-    return ProductSpace(data.skus, vectors, (degree ** (-0.5 - exponent)).astype(np.float32))
+    return cosine(vectors, (degree ** (-0.5 - exponent)).astype(np.float32))
 
 
-def _judge(space: ProductSpace, past: Split) -> float:
-    figures = evaluate(lambda batch: space_scores(space, [past.histories[n] for n in batch]), past)
+def _judge(voice: Vectors, past: Split) -> float:
+    figures = evaluate(lambda batch: voice.scores([past.histories[n] for n in batch]), past)
     return next(value for name, value in figures.items() if name.startswith("ndcg"))

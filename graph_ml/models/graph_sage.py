@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch_geometric.nn import HeteroConv, SAGEConv
 
-from cdp.domain.ranking import ProductSpace, Touch
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Vectors
 from graph_ml.dataset import Split
-from graph_ml.models.contract import ProductFeatures, Report, Scores, space_scores
+from graph_ml.models.contract import ProductFeatures, Report, Scores, cosine
 from graph_ml.training import Settings, train
 
 Edges = dict[tuple[str, str, str], Tensor]
@@ -39,7 +40,7 @@ class GraphSAGE(nn.Module):
         }  # fmt: skip
         self.dimensions = dimensions
         self.hidden = hidden
-        self._space: ProductSpace | None = None
+        self._voice: Vectors | None = None
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         torch.manual_seed(self.settings.seed)  # the first weights are drawn here, before training
@@ -67,7 +68,7 @@ class GraphSAGE(nn.Module):
         self.log_scale = nn.Parameter(torch.from_numpy(0.25 * np.log(degree)))
         self.log_fold = nn.Parameter(torch.zeros(len(data.skus)))
         vectors, folds = train(self, data, self.settings, report)
-        self._space = ProductSpace(data.skus, vectors, folds)
+        self._voice = cosine(vectors, folds)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Product vectors (P, d) and fold-in weights (P,) relative to them."""
@@ -85,11 +86,11 @@ class GraphSAGE(nn.Module):
         return vectors * scale.unsqueeze(1), (self.log_fold - self.log_scale).exp()
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        return space_scores(self.space(), histories)
+        return self.voice().scores(histories)
 
-    def space(self) -> ProductSpace:
-        assert self._space is not None, "fit() first"
-        return self._space
+    def voice(self) -> Vectors:
+        assert self._voice is not None, "fit() first"
+        return self._voice
 
 
 def _edges(data: Split, features: ProductFeatures) -> Edges:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cdp.domain.ranking import ProductSpace, Touch
-from graph_ml.dataset import Split, given, later_part
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Lists, Voice
+from graph_ml.dataset import Split, later_part
 from graph_ml.metrics import evaluate
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 
@@ -46,12 +47,11 @@ class ItemKNN:
         self.similar = _similar(data.matrix, **self.parameters_used)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        touched = given(histories, self.similar.shape[0])
-        scores: Scores = (touched @ self.similar).toarray().astype(np.float32)
-        return scores
+        return self.voice().scores(histories)
 
-    def space(self) -> ProductSpace | None:
-        return None
+    def voice(self) -> Voice:
+        one = np.ones(self.similar.shape[0], dtype=np.float32)
+        return Lists(self.similar, one, one)
 
 
 def _similar(matrix: sparse.csr_matrix, k: int, shrink: float) -> sparse.csr_matrix:

@@ -17,9 +17,10 @@ from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 from torch_geometric.nn import LGConv
 
-from cdp.domain.ranking import ProductSpace, Touch
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Vectors
 from graph_ml.dataset import Split
-from graph_ml.models.contract import ProductFeatures, Report, Scores, space_scores
+from graph_ml.models.contract import ProductFeatures, Report, Scores, cosine
 from graph_ml.training import Settings, to_csr, train
 
 
@@ -39,7 +40,7 @@ class LightGCN(nn.Module):
         self.dimensions = dimensions
         self.layers = layers
         self.conv = LGConv(normalize=False)
-        self._space: ProductSpace | None = None
+        self._voice: Vectors | None = None
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         degree = np.asarray((data.matrix > 0).sum(axis=0), dtype=np.float32).ravel() + 1.0
@@ -49,7 +50,7 @@ class LightGCN(nn.Module):
         self.log_fold = nn.Parameter(torch.from_numpy(-0.5 * np.log(degree)))
         self.adjacency = to_csr(_co_touch(data.matrix))
         vectors, folds = train(self, data, self.settings, report)
-        self._space = ProductSpace(data.skus, vectors, folds)
+        self._voice = cosine(vectors, folds)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Product vectors (P, d) and fold-in weights (P,) relative to them."""
@@ -61,12 +62,11 @@ class LightGCN(nn.Module):
         return mixed * scale.unsqueeze(1), (self.log_fold - self.log_scale).exp()
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        space = self.space()
-        return space_scores(space, histories)
+        return self.voice().scores(histories)
 
-    def space(self) -> ProductSpace:
-        assert self._space is not None, "fit() first"
-        return self._space
+    def voice(self) -> Vectors:
+        assert self._voice is not None, "fit() first"
+        return self._voice
 
 
 def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

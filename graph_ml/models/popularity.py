@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cdp.domain.ranking import ProductSpace, Touch
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Counts, Voice
 from graph_ml.dataset import Split, weight_of
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 
@@ -33,10 +34,10 @@ class Popularity:
             self.counts[touch.product] += max(0.0, weight_of(touch.verb)) * decay
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        return np.tile(self.counts, (len(histories), 1))
+        return self.voice().scores(histories)
 
-    def space(self) -> ProductSpace | None:
-        return None
+    def voice(self) -> Voice:
+        return Counts(self.counts)
 
     def tune(self, past: Split, features: ProductFeatures, report: Report) -> None:
         """Its half-life is as good as any on every data set tried."""

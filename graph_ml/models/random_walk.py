@@ -9,16 +9,16 @@ the training period.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cdp.domain.ranking import DECAY, Touch
-from graph_ml.dataset import Split, given
-from graph_ml.models.contract import ProductFeatures, Report, Scores
+from cdp.domain.ranking import DECAY
+from cdp.domain.voices import Lists, Voice
+from graph_ml.dataset import Split
+from graph_ml.models.contract import ProductFeatures, Report
 from graph_ml.models.tuned import Tuned
 
 BLOCK = 1000
@@ -54,13 +54,10 @@ class RandomWalk(Tuned):
         if self._walks[0] != asked:
             self._walks = asked, co_touch(data.matrix, *asked)
 
-    def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
+    def voice(self) -> Voice:
         used = self.parameters_used
-        touched = given(histories, len(self._degree), used["decay"])
-        start = touched @ sparse.diags(self._degree ** -used["given"])
-        found: Scores = (start @ self._walks[1]).toarray()
-        found *= self._degree ** -used["asked"]
-        return found
+        given, asked = (self._degree ** -used[name] for name in ("given", "asked"))
+        return Lists(self._walks[1], given, asked, used["decay"])
 
 
 def co_touch(matrix: sparse.csr_matrix, exponent: float, keep: int) -> sparse.csr_matrix:

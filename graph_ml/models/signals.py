@@ -9,15 +9,15 @@ rough ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from cdp.domain.ranking import DECAY, Touch
-from graph_ml.dataset import Split, given
+from cdp.domain.ranking import DECAY
+from cdp.domain.voices import Vectors, Voice
+from graph_ml.dataset import Split
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 from graph_ml.models.tuned import Tuned
 
@@ -62,11 +62,8 @@ class Signals(Tuned):
         louder = (strength / strength.max()) ** (used["power"] / 2)
         self._signals = (right * louder[:, None])[::-1].T.astype(np.float32)
 
-    def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
+    def voice(self) -> Voice:
         used = self.parameters_used
         signals = self._signals[:, : max(1, round(used["used"] * self._signals.shape[1]))]
-        touched = given(histories, len(self._degree), used["decay"])
-        customers = (touched @ sparse.diags(self._degree ** -used["product"])) @ signals
-        found: Scores = np.asarray(customers @ signals.T, dtype=np.float32)
-        found *= self._degree ** used["product"]
-        return found
+        popular = self._degree ** used["product"]
+        return Vectors(signals, 1 / popular, popular, used["decay"])

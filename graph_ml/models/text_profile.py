@@ -6,13 +6,13 @@ components; a customer's is the sum over what was touched, recent ones more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cdp.domain.ranking import DECAY, Touch
-from graph_ml.dataset import Split, given
+from cdp.domain.ranking import DECAY
+from cdp.domain.voices import Vectors, Voice
+from graph_ml.dataset import Split
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 from graph_ml.models.graph_filter import text_part
 from graph_ml.models.tuned import Tuned
@@ -31,9 +31,7 @@ class TextProfile(Tuned):
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None:
         self._words = text_part(features.text, self.parameters_used["dimensions"])
 
-    def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
-        touched = given(histories, len(self._words), self.parameters_used["decay"])
-        customers = touched @ self._words
-        lengths = np.maximum(np.linalg.norm(customers, axis=1, keepdims=True), 1e-9)
-        found: Scores = (customers / lengths) @ self._words.T
-        return found.astype(np.float32)
+    def voice(self) -> Voice:
+        one = np.ones(len(self._words), dtype=np.float32)
+        decay = self.parameters_used["decay"]
+        return Vectors(self._words, one, one, decay, unit=True, source="text")

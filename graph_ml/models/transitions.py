@@ -6,15 +6,14 @@ counts are divided by the roots of both products' degrees, as a cosine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from cdp.domain.ranking import Touch
-from graph_ml.dataset import POSITIVE, Split, given
-from graph_ml.models.contract import ProductFeatures, Report, Scores
+from cdp.domain.voices import Lists, Voice
+from graph_ml.dataset import POSITIVE, Split
+from graph_ml.models.contract import ProductFeatures, Report
 from graph_ml.models.tuned import Tuned
 
 
@@ -39,13 +38,10 @@ class Transitions(Tuned):
         root = sparse.diags(degree**-0.5)
         self._after = (root @ after @ root).tocsr().astype(np.float32)
 
-    def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
+    def voice(self) -> Voice:
         used = self.parameters_used
-        touched = given(histories, self._after.shape[0], used["decay"])
-        found: Scores = (touched @ self._after).toarray()
-        if used["back"]:
-            found = found + used["back"] * (touched @ self._after.T).toarray()
-        return found.astype(np.float32)
+        one = np.ones(self._after.shape[0], dtype=np.float32)
+        return Lists(self._after, one, one, used["decay"], back=used["back"])
 
 
 def _moments(data: Split) -> tuple[Any, sparse.csr_matrix]:

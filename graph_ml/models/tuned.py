@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cdp.domain.ranking import ProductSpace, Touch
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import Voice
 from graph_ml.dataset import Split, later_part
 from graph_ml.models.contract import ProductFeatures, Report, Scores
 from graph_ml.models.settings import choose_one_by_one
@@ -35,7 +36,7 @@ class Tuned(ABC):
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None: ...
 
     @abstractmethod
-    def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores: ...
+    def voice(self) -> Voice: ...
 
-    def space(self) -> ProductSpace | None:
-        return None
+    def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
+        return self.voice().scores(histories)

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from cdp.domain.ranking import Touch
+from cdp.domain.voices import touched
 from cdp.errors import CDPError
-from graph_ml.dataset import Interactions, Split, boundaries, everything, given, later_part, split
+from graph_ml.dataset import (
+    Interactions,
+    Split,
+    boundaries,
+    everything,
+    later_part,
+    positive,
+    split,
+)
 
 
 def interactions(*rows: tuple[int, int, str, int]) -> Interactions:
@@ -69,7 +78,7 @@ def test_nothing_before_the_split() -> None:
 def of(*histories: list[Touch], last_out: bool = False) -> Split:
     skus = [f"p{n}" for n in range(10)]
     names = [str(n) for n in range(len(histories))]
-    return Split(names, skus, histories, {}, given(histories, 10), last_out)
+    return Split(names, skus, histories, {}, positive(histories, 10), last_out)
 
 
 def test_the_last_part_of_undated_data_is_a_fifth_of_every_customer() -> None:
@@ -90,4 +99,4 @@ def test_the_last_purchase_is_asked_for_with_no_touch_of_it_left() -> None:
 
 def test_touches_of_one_moment_have_the_same_rank() -> None:
     basket = [Touch(1, "purchased", 5), Touch(2, "purchased", 5), Touch(3, "viewed", 1)]
-    assert given([basket], 4, decay=0.5).toarray()[0].tolist() == [0, 3, 3, 0.25]
+    assert touched([basket], 4, decay=0.5).toarray()[0].tolist() == [0, 3, 3, 0.25]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cdp.domain.ranking import Touch
+from cdp.domain.voices import Vectors
 from graph_ml.dataset import Interactions, Split, split
 from graph_ml.metrics import evaluate
 from graph_ml.models.alike import Alike
@@ -121,9 +122,9 @@ def test_a_product_that_nobody_touched_is_placed_by_its_text(
     from graph_ml.dataset import positive
 
     cold = Split(data.customers, data.skus, without, {}, positive(without, len(data.skus)))
-    space = fitted(make, cold).space()
-    assert space is not None
-    near = space.vectors @ (space.vectors[0] / np.linalg.norm(space.vectors[0]))
+    voice = fitted(make, cold).voice()
+    assert isinstance(voice, Vectors)
+    near = voice.vectors @ (voice.vectors[0] / np.linalg.norm(voice.vectors[0]))
     own, foreign = near[1:PER_GROUP].mean(), near[PER_GROUP:].mean()
     assert own > foreign
 

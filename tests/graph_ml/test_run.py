@@ -10,22 +10,39 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from cdp import pipeline
+from cdp import artifacts, pipeline
 from cdp.domain.listing import Listing
 from cdp.errors import CDPError
 from cdp.models import Artifact, Customer, CustomerVector, ProductVector, Slate, Snapshot, Source
 from cdp.selectors.slates import serving_artifact, slates_of
 from cdp.stages.catalogue import write_products
-from graph_ml import artifacts, snapshot
+from graph_ml import snapshot
+from graph_ml.candidates import CANDIDATES
 from graph_ml.run import learn
 from tests.conftest import Sent, identify, track
 
 pytestmark = [pytest.mark.graph, pytest.mark.django_db(transaction=True)]
-KINDS = {
-    "tea": "green tea from the mountains",
-    "yarn": "merino wool yarn",
-    "tent": "a tent for camping",
-}
+PEOPLE, EACH = 144, 12
+KINDS = [
+    "tea",
+    "yarn",
+    "tent",
+    "violin",
+    "kettle",
+    "bicycle",
+    "lamp",
+    "razor",
+    "skillet",
+    "puzzle",
+    "hammock",
+    "telescope",
+    "scarf",
+    "drill",
+    "aquarium",
+    "saddle",
+    "blender",
+    "compass",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +52,17 @@ def own_folder(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture
 def shop(web: Source, send: Sent) -> None:
-    """Ninety people in three tastes look at four of forty products: few enough that who looked at
-    what says little, and the texts and the graph together much."""
+    """Many people, each of one taste of eighteen, look at four of its twelve products: few enough
+    that who looked at what says little, and the texts and the graph together much."""
     write_products(
-        [Listing(sku=f"{kind}-{n}", title=f"{text} number {n}", category=kind) for kind, text in KINDS.items() for n in range(40)],
+        [Listing(sku=f"{kind}-{n}", title=f"a {kind}, number {n}", category=kind) for kind in KINDS for n in range(EACH)],
         "test",
     )  # fmt: skip
     dice = random.Random(4)
     events = []
-    for person in range(90):
-        kind = list(KINDS)[person % 3]
-        for place, n in enumerate(dice.sample(range(40), 4)):
+    for person in range(PEOPLE):
+        kind = KINDS[person % len(KINDS)]
+        for place, n in enumerate(dice.sample(range(EACH), 4)):
             minutes = place * 200 + person
             events.append(
                 track(
@@ -67,7 +84,11 @@ def shop(web: Source, send: Sent) -> None:
 
 def test_a_snapshot_holds_the_consented_and_can_be_verified(graph: str, shop: None) -> None:
     taken = snapshot.take()
-    assert (taken.customers, taken.products, taken.interactions) == (90, taken.products, 360)
+    assert (taken.customers, taken.products, taken.interactions) == (
+        PEOPLE,
+        taken.products,
+        4 * PEOPLE,
+    )
     path = snapshot.verify(taken)
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(CDPError, match="snapshot_changed"):
@@ -78,10 +99,10 @@ def test_learning_promotes_what_beats_the_baselines_and_serves_it(graph: str, sh
     said: list[str] = []
     result = learn(said.append)
     by_model = {row.model: row for row in result.rows}
-    assert set(by_model) == {"popularity", "item-knn", "graph-filter", "lightgcn", "graphsage"}
+    assert set(by_model) == {"popularity", "item-knn", *CANDIDATES}
     serving = result.serving
     assert serving is not None and serving.status == "serving"
-    for other in {"graph-filter", "lightgcn", "graphsage"} - {serving.model}:
+    for other in set(CANDIDATES) - {serving.model}:
         left = by_model[other]
         assert left.status == "refused" and "recall@20" not in left.metrics
         assert left.reason.startswith("on the validation part recall@20")
@@ -89,15 +110,15 @@ def test_learning_promotes_what_beats_the_baselines_and_serves_it(graph: str, sh
         bar = by_model[baseline].metrics
         assert serving.metrics["recall@20"] > bar["recall@20"]
         assert serving.metrics["ndcg@20"] > 0.98 * bar["ndcg@20"]
-    assert ProductVector.objects.filter(artifact=serving).count() == 120
-    assert CustomerVector.objects.filter(artifact=serving).count() == 90
+    assert ProductVector.objects.filter(artifact=serving).count() == EACH * len(KINDS)
+    assert CustomerVector.objects.filter(artifact=serving).count() == PEOPLE
     assert Slate.objects.filter(artifact=serving, customer=None).count() == 1
     alice = Customer.objects.get(identifiers__value="u0")
     slate = slates_of([alice.id])[alice.id]
     assert {item["sku"].split("-")[0] for item in slate.items[:4]} == {"tea"}
     assert slate.items[0]["reason"]["sku"].startswith("tea-")
-    space = artifacts.load(Path(serving.path) / "serving.npz")
-    assert len(space.skus) == 120
+    ranker = artifacts.load(Path(serving.path) / "serving.npz")
+    assert len(ranker.skus) == EACH * len(KINDS)
 
 
 def test_charlie_is_not_learned_from_and_gets_what_strangers_get(graph: str, shop: None) -> None:
@@ -169,6 +190,49 @@ def test_a_shop_with_few_products_and_no_texts_is_judged_too(
     result = learn(lambda line: None)
     judged = {row.model: row.metrics.get("recall@20") for row in result.rows}
     assert judged == {
-        "popularity": 1.0, "item-knn": 1.0, "graph-filter": 1.0, "lightgcn": None, "graphsage": None
+        "popularity": 1.0, "item-knn": 1.0, "graph-filter": 1.0, "lightgcn": None, "graphsage": None,
+        "fusion": None,
     }  # fmt: skip
-    assert result.serving is None
+    # Nobody is better than what everybody knows; it serves until somebody is.
+    assert result.serving is not None and result.serving.model == "popularity"
+    assert result.serving.reason.startswith("nothing served before")
+
+
+def test_a_run_that_was_killed_is_gone_on_with(
+    graph: str, shop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off when the gate should decide: the same snapshot is taken up, its rows made anew, and
+    the trainings are not repeated."""
+    from graph_ml import run
+
+    def killed(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "decide", killed)
+        with pytest.raises(KeyboardInterrupt):
+            learn(lambda line: None, ["lightgcn", "graphsage"])
+    said: list[str] = []
+    result = learn(said.append, ["lightgcn", "graphsage"])
+    assert said[0] == "going on with the run on snapshot 1, which was cut off".replace(
+        "1", str(Snapshot.objects.get().pk)
+    )
+    assert any("going on after epoch" in line for line in said)
+    assert len(result.rows) == Artifact.objects.count() == 4
+    taken = Snapshot.objects.get()
+    assert taken.finished_at is not None
+    assert not (Path(taken.path).parent.parent / "runs" / f"{taken.pk:06}").exists()
+    assert learn(lambda line: None, ["graph-filter"]).rows[0].snapshot != taken
+
+
+def test_a_search_over_settings_is_kept_with_the_model(graph: str, shop: None) -> None:
+    said: list[str] = []
+    result = learn(said.append, ["lightgcn"], trials=3)
+    assert sum("lightgcn: trial" in line for line in said) == 3
+    assert any("lightgcn: best of 3 settings" in line for line in said)
+    row = result.rows[-1]
+    assert row.model == "lightgcn" and row.curve[0]["epoch"] == 1
+    assert row.cost["cpu_seconds"] > 0 and row.cost["peak_mb"] > 100
+    assert row.cost["energy_wh"] == pytest.approx(row.cost["cpu_seconds"] * 10 / 3600, rel=0.01)
+    assert {"recall@20 low", "recall@20 high", "mrr@20", "novelty", "diversity"} <= set(row.metrics)
+    assert row.metrics["recall@20 channel web"] > 0

@@ -22,7 +22,7 @@ CHUNK = 1000
 class Command(BaseCommand):
     help = (
         "Import products. Columns: sku, title, description, category, brand, price, currency, "
-        "in_stock, channels, title_zh, description_zh, facts (JSON); --map COLUMN=NAME renames."
+        "in_stock, replenishable, channels, title_zh, description_zh, facts (JSON); --map COLUMN=NAME renames."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,44 +1,90 @@
-"""``manage.py train``: learn from the graph by hand, with progress and a table at the end."""
+"""``manage.py train``: learn from the graph, or from a table, with progress and a table at the end."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
 from cdp.errors import CDPError
-from graph_ml.run import CANDIDATES, Result, learn
+from graph_ml.candidates import CANDIDATES
+from graph_ml.run import Result, learn
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "user_data.csv"
+HELP = f"""
+Learn from the interaction graph: snapshot, train, measure, and promote what is better.
+
+  manage.py train [{"|".join(CANDIDATES)} ...]   candidates (default: every one)
+  manage.py train gcn --csv FILE                 classify the rows of a table (default: the sample)
+"""
 
 
 class Command(BaseCommand):
-    help = "Learn from the interaction graph: snapshot, train, measure, and promote what is better."
+    help = HELP
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **options
+        )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", nargs="*", help="candidates, or gcn")
+        parser.add_argument("--csv", type=Path, help=f"for gcn: feature1, feature2, …, label; default {SAMPLE.name}")  # fmt: skip
         parser.add_argument(
-            "models", nargs="*", choices=[*CANDIDATES, []], help="candidates (default: every one)"
+            "--tune", type=int, default=0, metavar="N", help="try N settings of each trained model"
+        )
+        parser.add_argument(
+            "--afresh", action="store_true", help="do not go on with a run that was cut off"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        names: list[str] = options["what"]
+        if options["tune"] < 0:
+            raise CommandError("--tune: a number of settings, 0 or more")
         try:
-            result = learn(lambda line: self.stdout.write(line), options["models"] or None)
+            if names == ["gcn"]:
+                self._classify(options["csv"] or SAMPLE)
+                return
+            if options["csv"]:
+                raise CommandError("--csv: only for gcn")
+            if unknown := [name for name in names if name not in CANDIDATES]:
+                known = ", ".join([*CANDIDATES, "gcn (alone)"])
+                raise CommandError(f"unknown model {', '.join(unknown)}; known: {known}")
+            trials, afresh = options["tune"], options["afresh"]
+            result = learn(self.stdout.write, names or None, trials=trials, afresh=afresh)
         except CDPError as error:
             raise CommandError(str(error)) from error
         show(result)
 
+    def _classify(self, path: Path) -> None:
+        from graph_ml.nodes import classify, read
+
+        table = read(path)
+        rows, features = table.features.shape
+        self.stdout.write(f"{path.name}: {rows} rows, {features} features, labels {', '.join(table.classes)}")  # fmt: skip
+        found = classify(table, self.stdout.write)
+        shown = Table(title=f"accuracy on {found.held_out} rows held out")
+        for name in ("model", "accuracy"):
+            shown.add_column(name)
+        shown.add_row("GCN", f"{found.gcn:.4f}")
+        shown.add_row("logistic regression", f"{found.logistic_regression:.4f}")
+        shown.add_row("always the commonest label", f"{found.majority:.4f}")
+        Console().print(shown)
+
 
 def show(result: Result) -> None:
     table = Table(title="held-out time (in brackets: validation part)")
-    for name in ("model", "recall@20", "ndcg@20", "coverage@20", "seconds", "status"):
+    for name in ("model", "recall@20", "ndcg@20", "coverage@20", "seconds", "peak MB", "status"):
         table.add_column(name)
     for row in result.rows:
         figures = [_shown(row.metrics, name) for name in ("recall@20", "ndcg@20", "coverage@20")]
         served = result.serving is not None and row.pk == result.serving.pk
-        table.add_row(
-            row.model, *figures, f"{row.seconds:.1f}", "serving" if served else row.status
-        )
+        spent = (f"{row.seconds:.1f}", f"{row.cost.get('peak_mb', 0):.0f}")
+        table.add_row(row.model, *figures, *spent, "serving" if served else row.status)
     Console().print(table)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cdp.domain.ranking import Touch
-from graph_ml.dataset import Split, given
+from graph_ml.dataset import Split, positive
 from graph_ml.models.alike import Alike
 from graph_ml.models.contract import ProductFeatures
 
@@ -17,7 +17,7 @@ def test_a_neighbour_s_products_count_by_likeness_and_nobody_is_their_own() -> N
     """Alice has w and x, Bob x and y, Charlie z alone. x was touched by two, the others by one."""
     had = [[0, 1], [1, 2], [3]]
     histories = [[Touch(product, "viewed", 0) for product in products] for products in had]
-    data = Split(["a", "b", "c"], ["w", "x", "y", "z"], histories, {}, given(histories, 4))
+    data = Split(["a", "b", "c"], ["w", "x", "y", "z"], histories, {}, positive(histories, 4))
     model = Alike()
     model.learn(data, NOTHING, lambda line: None)
     # Scaled by degree^(-1/4): w and y are 1, x is 2^(-1/4), whose square is 2^(-1/2).
@@ -29,7 +29,7 @@ def test_a_neighbour_s_products_count_by_likeness_and_nobody_is_their_own() -> N
 def test_more_neighbours_than_customers_are_all_of_them() -> None:
     """Alice has w and x: to somebody new with w alone, x is what she says."""
     histories = [[Touch(0, "viewed", 0), Touch(1, "viewed", 0)]]
-    data = Split(["a"], ["w", "x", "y", "z"], histories, {}, given(histories, 4))
+    data = Split(["a"], ["w", "x", "y", "z"], histories, {}, positive(histories, 4))
     model = Alike()
     model.learn(data, NOTHING, lambda line: None)
     assert model.scores([[Touch(0, "viewed", 0)]])[0] == pytest.approx([2**-0.5, 2**-0.5, 0, 0])

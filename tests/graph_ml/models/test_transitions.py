@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cdp.domain.ranking import Touch
-from graph_ml.dataset import Split, given
+from graph_ml.dataset import Split, positive
 from graph_ml.models.contract import ProductFeatures
 from graph_ml.models.transitions import Transitions
 
@@ -17,7 +17,9 @@ def learned(*histories: list[Touch], **settings: float) -> Transitions:
     model = Transitions()
     model.parameters_used |= {"back": 0.0, "decay": 0.5, **settings}
     skus = ["w", "x", "y", "z"]
-    data = Split([str(n) for n in range(len(histories))], skus, histories, {}, given(histories, 4))
+    data = Split(
+        [str(n) for n in range(len(histories))], skus, histories, {}, positive(histories, 4)
+    )
     model.learn(data, NOTHING, lambda line: None)
     return model
 

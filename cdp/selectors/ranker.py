@@ -1,0 +1,42 @@
+"""The serving artifact, ready to rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from cdp import artifacts
+from cdp.domain.slates import Ranker
+from cdp.models import Product, Slate
+from cdp.selectors.slates import serving_artifact
+
+
+def serving_ranker() -> Ranker | None:
+    """What serves, read once a process; None when nothing serves.
+
+    Raises:
+        CDPError: ``artifact_missing``, ``artifact_unreadable``.
+    """
+    artifact = serving_artifact()
+    return None if artifact is None else ranker_of(artifact.path)
+
+
+def ranker_of(path: str) -> Ranker:
+    return _read(str(Path(path) / "serving.npz"))
+
+
+@lru_cache(maxsize=2)
+def _read(path: str) -> Ranker:
+    return artifacts.load(Path(path))
+
+
+def bought_again(index: Mapping[str, int]) -> frozenset[int]:
+    """The products, by their place in ``index``, that one buys again and again."""
+    skus = Product.objects.filter(replenishable=True).values_list("sku", flat=True)
+    return frozenset(index[sku] for sku in skus if sku in index)
+
+
+def strangers_skus() -> list[str]:
+    slate = Slate.objects.filter(artifact=serving_artifact(), customer=None).first()
+    return [item["sku"] for item in slate.items] if slate else []
