@@ -13,8 +13,10 @@ import numpy as np
 from django.conf import settings
 from scipy import sparse
 
+from cdp.domain.blending import Blend
+from cdp.domain.mixing import Mixture
 from cdp.domain.slates import Ranker
-from cdp.domain.voices import Counts, Lists, Mixture, Neighbours, Vectors, Voice
+from cdp.domain.voices import Counts, Lists, Neighbours, Vectors, Voice
 from cdp.errors import CDPError
 
 KINDS: Mapping[str, type[Any]] = {
@@ -35,6 +37,11 @@ def save(ranker: Ranker, path: Path) -> None:
     parts: list[dict[str, Any]] = []
     for name, (weight, voice) in ranker.mixture.parts.items():
         parts.append({"name": name, "weight": weight, **_described(voice, len(parts), arrays)})
+    blend = ranker.mixture.blend
+    if blend is not None:
+        arrays |= {
+            f"blend.{field.name}": getattr(blend, field.name) for field in dataclasses.fields(blend)
+        }
     header = {"format": FORMAT, "mixture": isinstance(ranker.voice, Mixture), "parts": parts}
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, header=np.array(json.dumps(header)), **arrays)
@@ -59,10 +66,15 @@ def load(path: Path) -> Ranker:
                 for n, part in enumerate(header["parts"])
             }
             skus = stored["skus"].tolist()
+            blend = None
+            if "blend.first" in stored:
+                blend = Blend(
+                    **{f.name: stored[f"blend.{f.name}"] for f in dataclasses.fields(Blend)}
+                )
     except (BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
         raise CDPError("artifact_unreadable", f"{path}: {error}; learn again") from error
     if header["mixture"]:
-        return Ranker(skus, Mixture(parts))
+        return Ranker(skus, Mixture(parts, blend))
     [(_, voice)] = parts.values()
     return Ranker(skus, voice)
 

@@ -97,6 +97,25 @@ def split(data: Interactions, start: int, end: int | None = None) -> Split:
     return Split(data.customers, data.skus, histories, targets, positive(histories, len(data.skus)))
 
 
+def without_leak(data: Split, start: int) -> Split:
+    """The split itself, after looking whether anything asked for could have been learned.
+
+    Raises:
+        CDPError: ``leak`` where a touch from ``start`` (ms) on is learned from, or where what a
+            customer is asked for stands in their own history or in the matrix.
+    """
+    for customer, history in enumerate(data.histories):
+        late = [touch for touch in history if touch.at >= start]
+        if late:
+            raise CDPError("leak", f"customer {data.customers[customer]} is learned from by {len(late)} touches after the split")  # fmt: skip
+    for customer, wanted in data.targets.items():
+        row = data.matrix.indices[data.matrix.indptr[customer] : data.matrix.indptr[customer + 1]]
+        if seen := wanted & (data.had(customer) | set(row.tolist())):
+            skus = ", ".join(sorted(data.skus[product] for product in seen))
+            raise CDPError("leak", f"customer {data.customers[customer]} is asked for what was learned: {skus}")  # fmt: skip
+    return data
+
+
 def everything(data: Interactions) -> Split:
     """All of it to learn from, nothing to ask: for the artifact that serves."""
     return split(data, int(data.at[-1]) + 1)
@@ -114,6 +133,14 @@ def later_part(data: Split, share: float = 0.1, most: int = 3000) -> Split:
     past = [[touch for touch in history if touch.at < start] for history in data.histories]
     later = [[touch for touch in history if touch.at >= start] for history in data.histories]
     return _asked(data, past, later, most)
+
+
+def fewer(data: Split, most: int) -> Split:
+    """The same, asking at most ``most`` of the customers, evenly drawn."""
+    customers = sorted(data.targets)
+    step = max(1.0, len(customers) / max(1, most))
+    drawn = [customers[int(n * step)] for n in range(min(most, len(customers)))]
+    return replace(data, targets={customer: data.targets[customer] for customer in drawn})
 
 
 def _last_out(data: Split, most: int) -> Split:
@@ -160,10 +187,7 @@ def _asked(data: Split, past: list[list[Touch]], later: list[list[Touch]], most:
         new = wanted - found.had(customer) if wanted and past[customer] else set()
         if new:
             targets[customer] = frozenset(new)
-    step = max(1.0, len(targets) / most)
-    customers = list(targets)
-    drawn = [customers[int(n * step)] for n in range(min(most, len(customers)))]
-    return replace(found, targets={customer: targets[customer] for customer in drawn})
+    return fewer(replace(found, targets=targets), most)
 
 
 def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -> tuple[int, int]:

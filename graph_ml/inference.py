@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdp.domain.mixing import space
 from cdp.domain.slates import POPULAR, SLATE, Ranker, slates
-from cdp.domain.voices import space
 from graph_ml.dataset import Split
 from graph_ml.models.contract import Scores
 

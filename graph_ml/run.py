@@ -95,7 +95,7 @@ def _learn(say: Say, taken: Snapshot, names: list[str], trials: int) -> Result:
     say("text: BERT vectors of the product texts")
     known = features.build(data.skus)
     validation, test = dataset.boundaries(data)
-    past = dataset.split(data, test)
+    past = dataset.without_leak(dataset.split(data, test), test)
     say(f"split by time: {len(past.targets)} customers have something new after the split")
     measuring = Measuring(taken, past, known, data, say)
     make, left = _choose(measuring, names, data, (validation, test), trials)
@@ -136,7 +136,7 @@ def _choose(
     choice sees nothing of what the gate will ask, so the gate's figures are fair."""
     if len(names) == 1 and not trials:
         return CANDIDATES[names[0]], []
-    early = dataset.split(data, *boundaries)
+    early = dataset.without_leak(dataset.split(data, *boundaries), boundaries[0])
     measuring.say(f"choosing a candidate by {len(early.targets)} customers before the split")
     makes = {name: tuned(name, trials, early, measuring) for name in names}
     found = {name: measuring.fitted(make(), early) for name, make in makes.items()}

@@ -1,10 +1,15 @@
-"""The one training loop: hide part of each history, ask for the hidden part, softmax over products."""
+"""The one training loop: batches, early stopping by held-out customers, a checkpoint an epoch.
+
+Where a model brings no loss of its own, part of each history is hidden and asked for, by a softmax
+over all products.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,7 @@ from graph_ml.device import choose
 
 Floats = NDArray[np.float32]
 K = 20
+MOST_HELD = 1000
 torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]  # scipy's matrices are sound; said, not implied
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", module=__name__)
 
@@ -49,7 +55,7 @@ def train(
 ) -> tuple[Floats, Floats]:
     """Train ``model`` whose forward gives product vectors (P, d) and fold-in weights (P,).
 
-    A tenth of the customers is held out (from the training period alone): training stops when the
+    A tenth of the customers, at most a thousand, is held out (from the training period alone): training stops when the
     ndcg@20 of *their* hidden touches no longer rises, and the best state is kept, which on sparse
     data may be the one before any training. (Their loss is a poor judge: it falls on while the
     ranking gets worse.) Returns the best state's vectors and weights; the model's ``curve`` holds
@@ -74,7 +80,11 @@ class _Training:
         model.to(choose())
         busy = np.flatnonzero(np.diff(data.matrix.indptr) >= 2)
         self.dice.shuffle(busy)
-        held, self.taught = busy[: max(1, len(busy) // 10)], busy[max(1, len(busy) // 10) :]
+        few = min(MOST_HELD, max(1, len(busy) // 10))
+        held, self.taught = busy[:few], busy[few:]
+        told: Any = getattr(model, "taught", None)  # whose touches may be looked at, if it asks
+        if told is not None:
+            told(self.taught)
         probing = np.random.default_rng(settings.seed + 1)
         self.probe = list(_batches(data.matrix, held, settings, probing))
         self.log_scale = nn.Parameter(_first_scale(model, self.probe, settings))
@@ -103,10 +113,9 @@ class _Training:
 
     def _epoch(self) -> None:
         total, count = 0.0, 0
-        for given, asked in _batches(self.data.matrix, self.taught, self.settings, self.dice):
+        for loss_of in self._steps():
             self.optimiser.zero_grad()
-            vectors, folds = self.model()
-            loss = _loss(vectors, folds, to_csr(given), asked, self.log_scale)
+            loss = loss_of()
             if not torch.isfinite(loss):
                 raise CDPError("not_a_number", f"the loss is {loss.item()}; see the features")
             loss.backward()  # type: ignore[no-untyped-call]
@@ -122,6 +131,21 @@ class _Training:
             self.most, self.waited, self.best = ndcg, 0, _result(self.model)
         else:
             self.waited += 1
+
+    def _steps(self) -> Iterator[Callable[[], Tensor]]:
+        """One loss a batch: the model's own, or the softmax over what is hidden of each history."""
+        own: Any = getattr(self.model, "batch_loss", None)
+        if own is not None:
+            order = self.dice.permutation(self.taught)
+            for start in range(0, len(order), self.settings.batch):
+                yield partial(own, order[start : start + self.settings.batch], self.dice)
+            return
+        for given, asked in _batches(self.data.matrix, self.taught, self.settings, self.dice):
+            yield partial(self._hidden_loss, given, asked)
+
+    def _hidden_loss(self, given: sparse.csr_matrix, asked: Tensor) -> Tensor:
+        vectors, folds = self.model()
+        return _loss(vectors, folds, to_csr(given), asked, self.log_scale)
 
     def _state(self) -> dict[str, Any]:
         vectors, folds = self.best

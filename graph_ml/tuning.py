@@ -35,7 +35,13 @@ def _lightgcn(trial: optuna.Trial) -> Mapping[str, Any]:
     return {
         "dimensions": trial.suggest_categorical("dimensions", [64, 128, 256]),
         "layers": trial.suggest_int("layers", 1, 3),
-        "settings": _settings(trial, Settings()),
+        "temperature": trial.suggest_float("temperature", 0.05, 0.3, log=True),
+        "settings": Settings(
+            epochs=20,
+            batch=2048,
+            patience=2,
+            learning_rate=trial.suggest_float("learning_rate", 1e-3, 3e-2, log=True),
+        ),
     }
 
 

@@ -11,7 +11,8 @@ from django.conf import settings
 from strawberry.dataloader import DataLoader
 
 from cdp.models import ChannelSpec, Fact, Identifier, Product, Profile, Slate, Variant
-from cdp.selectors import content, customers, products, slates
+from cdp.selectors import content, customers, products, reasons, slates
+from cdp.selectors.reasons import Path
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,6 +43,7 @@ class Loaders:
         self.slates: DataLoader[int, Slate | None] = _loader(slates.slates_of)
         self.products: DataLoader[str, Product | None] = _loader(products.by_skus)
         self.facts: DataLoader[int, list[Fact] | None] = _loader(products.facts_of, list)
+        self.paths: DataLoader[Path, int | None] = _loader(reasons.who_touched_both)
         self.specs: DataLoader[tuple[str, str], ChannelSpec | None] = _loader(content.specs_for)
         self._variants: dict[tuple[str, str], DataLoader[int, Variant | None]] = {}
 

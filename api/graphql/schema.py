@@ -23,14 +23,14 @@ from api.graphql.limits import ExtentLimit
 from api.graphql.mutations import Mutation
 from api.graphql.types.changes import ProfileChange, ProfileChangeConnection, ProfileChangeEdge
 from api.graphql.types.consistency import ShopConsistency
-from api.graphql.types.content import Product
+from api.graphql.types.content import Product, SimilarProduct
 from api.graphql.types.customer import Customer, IdentifierInput, page_info
 from api.graphql.types.identity import IdentityExplanation, RuleSet
 from api.graphql.types.receipt import Receipt
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.models import Scope
-from cdp.selectors import changes, consistency, customers, explain, receipts, rules
+from cdp.selectors import alike, changes, consistency, customers, explain, receipts, rules
 
 MAX_TOKENS = 2000
 
@@ -79,6 +79,17 @@ class Query:
         context.caller.require(Scope.CONTENT_READ)
         row = await context.loaders.products.load(sku) if storable(sku) else None
         return Product.of(row) if row else None
+
+    @strawberry.field(
+        description="Products most like one, by what customers did with them and by their words."
+    )
+    async def similar_products(
+        self, info: Info[Any, Any], sku: str, first: int = 10
+    ) -> list[SimilarProduct]:
+        context_of(info).caller.require(Scope.SLATES_READ)
+        size = cursors.page_size(first)
+        found = await sync_to_async(alike.similar_products)(sku, size) if storable(sku) else []
+        return [SimilarProduct(product=Product.of(row), score=score) for row, score in found]
 
     @strawberry.field(description="The shop's latest consistency report.")
     async def consistency(self, info: Info[Any, Any]) -> ShopConsistency | None:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdp.domain.mixing import Mixture
 from cdp.domain.ranking import Touch
-from cdp.domain.voices import Histories, Mixture, Voice, standardised
+from cdp.domain.voices import Histories, Voice, standardised
 
 Ints = NDArray[np.int64]
 SLATE = 50
@@ -54,20 +55,21 @@ def slates(
         voices = [
             (weight, voice, voice.scores(part)) for weight, voice in ranker.mixture.parts.values()
         ]
+        totals = ranker.mixture.combined([scores for _, _, scores in voices], part)
         for row, history in enumerate(part):
             alone = [(weight, voice, scores[row]) for weight, voice, scores in voices]
-            yield _slate(ranker, history, alone, count, again)
+            yield _slate(ranker, history, totals[row], alone, count, again)
 
 
 def _slate(
     ranker: Ranker,
     history: Sequence[Touch],
+    total: Any,
     voices: Sequence[tuple[float, Voice, Any]],
     count: int,
     again: frozenset[int],
 ) -> list[dict[str, Any]]:
     parts = [weight * standardised(scores[None, :])[0] for weight, _, scores in voices]
-    total = np.sum(parts, axis=0)
     owned = {touch.product for touch in history if touch.verb in OWNED} - again
     places = best(total, owned, count)
     reasons = _reasons(ranker, history, voices, places)

@@ -109,6 +109,15 @@ RETURN c.id AS customer, p.sku AS sku, r.event AS event, r.at AS at, r.channel A
 """
 
 
+COUNT_WHO_TOUCHED_BOTH = """
+UNWIND $rows AS row
+MATCH (a:Product {sku: row.touched})<-[:VIEWED|ADDED|PURCHASED]-(i:Identity)-[:BELONGS_TO]->(c:Customer)
+WHERE c.consented = true AND i.shared = false AND c.id <> row.customer
+MATCH (c)<-[:BELONGS_TO]-(j:Identity)-[:VIEWED|ADDED|PURCHASED]->(b:Product {sku: row.shown})
+WHERE j.shared = false
+RETURN row.customer AS customer, row.touched AS touched, row.shown AS shown,
+       count(DISTINCT c.id) AS others
+"""
 CLEAR_EDGES = "MATCH ()-[r]->() WITH r LIMIT $limit DELETE r RETURN count(*) AS n"
 CLEAR_NODES = "MATCH (n) WITH n LIMIT $limit DELETE n RETURN count(*) AS n"
 COUNT_NODES = "MATCH (n) RETURN count(n) AS n"

@@ -36,6 +36,13 @@ def serving_artifact() -> Artifact | None:
     return Artifact.objects.filter(status=ArtifactStatus.SERVING).first()
 
 
+def served_before() -> Artifact | None:
+    """What a rollback would let serve again; None where nothing is kept."""
+    rows = Artifact.objects.filter(status=ArtifactStatus.RETIRED, served_from__isnull=False)
+    before = rows.order_by("-served_from").first()
+    return before if before is not None and before.slates.exists() else None
+
+
 def slates_of(customers: Iterable[int]) -> dict[int, Slate]:
     """Each customer's slate of the serving artifact.
 

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from cdp import outbox
+from cdp.domain.mixing import space
 from cdp.domain.slates import Ranker
-from cdp.domain.voices import space
 from cdp.errors import CDPError
 from cdp.models import (
     Artifact,
@@ -26,6 +26,7 @@ from cdp.models import (
     Slate,
     Topic,
 )
+from cdp.selectors.slates import served_before
 
 Vector = Iterable[float]
 CHUNK = 1000
@@ -53,11 +54,12 @@ def roll_back(actor: str, reason: str) -> Artifact:
         CDPError: ``nothing_to_roll_back`` when no earlier artifact is kept.
     """
     with transaction.atomic():
-        rows = Artifact.objects.select_for_update().filter(served_from__isnull=False)
-        before = rows.filter(status=ArtifactStatus.RETIRED).order_by("-served_from").first()
-        if before is None or not before.slates.exists():
+        rows = Artifact.objects.select_for_update().filter(status=ArtifactStatus.SERVING)
+        serving = list(rows)
+        before = served_before()
+        if before is None:
             raise CDPError("nothing_to_roll_back", "no artifact of before is kept")
-        for row in rows.filter(status=ArtifactStatus.SERVING):
+        for row in serving:
             row.status = ArtifactStatus.REFUSED
             row.reason = f"rolled back by {actor}: {reason}"
             row.save(update_fields=["status", "reason"])

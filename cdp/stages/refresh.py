@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from cdp.domain.mixing import space
 from cdp.domain.ranking import Touch
 from cdp.domain.slates import Ranker, slates
-from cdp.domain.voices import space
 from cdp.identity import arrays
 from cdp.selectors.ranker import bought_again, ranker_of
 from cdp.statements import together

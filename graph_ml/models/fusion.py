@@ -8,16 +8,21 @@ period; a part that does not help gets the weight 0 and is not asked again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from cdp.domain.blending import Blend
+from cdp.domain.mixing import Mixture
 from cdp.domain.ranking import Touch
-from cdp.domain.voices import Mixture, standardised
-from graph_ml.dataset import Split, later_part
+from cdp.domain.voices import standardised
+from graph_ml.dataset import Split, fewer, later_part
 from graph_ml.metrics import BATCH, ranked
 from graph_ml.models.alike import Alike
+from graph_ml.models.blend import FEWEST, lists, log_degree, taught
 from graph_ml.models.contract import ProductFeatures, Recommender, Report, Scores
+from graph_ml.models.lightgcn import LightGCN
 from graph_ml.models.popularity import Popularity
 from graph_ml.models.random_walk import RandomWalk
 from graph_ml.models.settings import quality
@@ -27,7 +32,9 @@ from graph_ml.models.transitions import Transitions
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
 ROUNDS = 3
-CANDIDATES = 200
+CANDIDATES = 150
+FEW, WIDE = 3000, 8000  # customers that settings and weights, and the network, are chosen by
+STEPS = 36
 
 
 class Part(Recommender, Protocol):
@@ -40,7 +47,7 @@ class Part(Recommender, Protocol):
 
 def parts_for(features: ProductFeatures) -> list[Part]:
     parts: list[Part] = [
-        RandomWalk(), Signals(power=-1.0), Alike(), Transitions(), Popularity(),
+        RandomWalk(), Signals(power=-1.0), Alike(), Transitions(), Popularity(), LightGCN(steps=STEPS),
     ]  # fmt: skip
     return [*parts, TextProfile()] if features.text.any() else parts
 
@@ -54,23 +61,40 @@ class Fusion:
         self.parameters_used: dict[str, Any] = {}
         self._make = parts
         self._parts: list[tuple[Part, float]] = []
+        self._blend: Blend | None = None
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
-        past = later_part(data)
+        wide = later_part(data, most=WIDE)
+        past = fewer(wide, FEW)
         parts = self._make(features)
         for part in parts:
             part.tune(past, features, _prefixed(part.name, report))
         weights = _weigh(parts, past, report)
         self._parts = [pair for pair in zip(parts, weights, strict=True) if pair[1]]
+        self._blend = self._network(wide, report)
         for part, weight in self._parts:
-            part.learn(data, features, report)
+            part.learn(data, features, _prefixed(part.name, report))
             self.parameters_used[part.name] = {"weight": weight, **part.parameters_used}
+        if self._blend is not None:
+            self._blend = replace(self._blend, popular=log_degree(data))
+        self.parameters_used["network"] = self._blend is not None
+
+    def _network(self, wide: Split, report: Report) -> Blend | None:
+        """Taught on more customers than the weights, because it has more to learn."""
+        if len(wide.targets) < FEWEST:
+            return None
+        parts, weights = [part for part, _ in self._parts], [weight for _, weight in self._parts]
+        voices, tops = _candidates(parts, wide)
+        _out_of_reach(voices, tops, wide)
+        found = lists(voices, tops, weights, wide, self.voice().peaked)
+        return taught(found, log_degree(wide), report)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
         return self.voice().scores(histories)
 
     def voice(self) -> Mixture:
-        return Mixture({part.name: (weight, part.voice()) for part, weight in self._parts})
+        parts = {part.name: (weight, part.voice()) for part, weight in self._parts}
+        return Mixture(parts, self._blend)
 
 
 def _prefixed(name: str, report: Report) -> Report:
@@ -81,7 +105,7 @@ def _weigh(parts: Sequence[Part], past: Split, report: Report) -> list[float]:
     """The best part alone, then every weight in turn, until a round changes nothing."""
     if not past.targets:
         return [1.0] + [0.0] * (len(parts) - 1)
-    voices, small = _candidates(parts, past)
+    voices, small = _once(*_candidates(parts, past), past)
     places = {customer: n for n, customer in enumerate(sorted(small.targets))}
 
     def judge(weights: Sequence[float]) -> float:
@@ -107,9 +131,9 @@ def _weigh(parts: Sequence[Part], past: Split, report: Report) -> list[float]:
     return [float(weight) for weight in weights]
 
 
-def _candidates(parts: Sequence[Part], past: Split) -> tuple[Any, Split]:
-    """Each part's scores (parts, customers, c) of the products that any part ranks high, and the
-    split that asks for those: what no part ranks high no mixture would show."""
+def _candidates(parts: Sequence[Part], past: Split) -> tuple[Any, Any]:
+    """Each part's scores (parts, customers, c) of the products (customers, c) that any part ranks
+    high: what no part ranks high no mixture would show."""
     customers = sorted(past.targets)
     found = []
     for start in range(0, len(customers), BATCH):
@@ -121,23 +145,29 @@ def _candidates(parts: Sequence[Part], past: Split) -> tuple[Any, Split]:
         tops = np.concatenate([ranked(scores, without, k) for scores in scored], axis=1)
         found.append((np.take_along_axis(scored, tops[None].repeat(len(parts), 0), axis=2), tops))
     voices = np.concatenate([voice for voice, _ in found], axis=1)
-    tops = np.concatenate([top for _, top in found])
-    return _once(voices, tops, past, customers)
+    return voices, np.concatenate([top for _, top in found])
 
 
-def _once(voices: Any, tops: Any, past: Split, customers: list[int]) -> tuple[Any, Split]:
-    """The same candidate named by two parts counts once: later ones are put out of reach, as is
-    what the customer had. Targets become places among the candidates."""
-    targets: dict[int, frozenset[int]] = {}
+def _out_of_reach(voices: Any, tops: Any, past: Split) -> None:
+    """The same candidate named by two parts counts once: later ones are last in every voice, as is
+    what the customer had."""
     width = tops.shape[1]
-    for row, customer in enumerate(customers):
+    for row, customer in enumerate(sorted(past.targets)):
         _, first = np.unique(tops[row], return_index=True)
         again = np.setdiff1d(np.arange(width), first)
         had = np.flatnonzero(np.isin(tops[row], list(past.had(customer))))
-        out = np.union1d(again, had)
-        voices[:, row, out] = -1e6
+        voices[:, row, np.union1d(again, had)] = -1e6
+
+
+def _once(voices: Any, tops: Any, past: Split) -> tuple[Any, Split]:
+    """The candidates as a split of their own: targets become places among them."""
+    _out_of_reach(voices, tops, past)
+    width = tops.shape[1]
+    targets: dict[int, frozenset[int]] = {}
+    for customer, row in zip(sorted(past.targets), tops, strict=True):
         wanted = past.targets[customer]
-        places = [int(n) for n in first if int(tops[row, n]) in wanted]
+        _, first = np.unique(row, return_index=True)
+        places = [int(n) for n in first if int(row[n]) in wanted]
         # What no part ranks high still counts as missed: places that no score reaches.
         missed = range(width, width + len(wanted) - len(places))
         targets[customer] = frozenset([*places, *missed])

@@ -19,7 +19,7 @@ from cdp.domain.voices import Vectors
 from graph_ml.dataset import Split, later_part
 from graph_ml.metrics import evaluate
 from graph_ml.models.contract import ProductFeatures, Report, Scores, cosine
-from graph_ml.models.lightgcn import spectral_start
+from graph_ml.models.spectral import spectral_start
 
 TEXT_WEIGHTS = (0.0, 0.5, 1.0, 1.5)
 POPULARITY = (0.3, 0.5)

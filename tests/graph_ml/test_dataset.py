@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from graph_ml.dataset import (
     later_part,
     positive,
     split,
+    without_leak,
 )
 
 
@@ -100,3 +103,18 @@ def test_the_last_purchase_is_asked_for_with_no_touch_of_it_left() -> None:
 def test_touches_of_one_moment_have_the_same_rank() -> None:
     basket = [Touch(1, "purchased", 5), Touch(2, "purchased", 5), Touch(3, "viewed", 1)]
     assert touched([basket], 4, decay=0.5).toarray()[0].tolist() == [0, 3, 3, 0.25]
+
+
+def test_a_planted_leak_is_caught() -> None:
+    """A touch of the day after in a history; a wanted product in the matrix alone."""
+    histories = [[Touch(0, "viewed", 5)], [Touch(1, "viewed", 6)]]
+    sound = Split(
+        ["a", "b"], ["x", "y", "z"], histories, {0: frozenset({2})}, positive(histories, 3)
+    )
+    assert without_leak(sound, 10) is sound
+    late = [[*histories[0], Touch(1, "viewed", 10)], histories[1]]
+    with pytest.raises(CDPError, match="leak: customer a is learned from by 1 touches after"):
+        without_leak(replace(sound, histories=late, matrix=positive(late, 3)), 10)
+    hidden = [[*histories[0], Touch(2, "viewed", 5)], histories[1]]
+    with pytest.raises(CDPError, match="leak: customer a is asked for what was learned: z"):
+        without_leak(replace(sound, matrix=positive(hidden, 3)), 10)

@@ -108,3 +108,9 @@ class Product:
             text=made.text, format=made.format, requested_locale=made.requested_locale,
             locale=made.locale, origin=made.origin, facts=JSON(made.facts),
         )  # fmt: skip
+
+
+@strawberry.type(description="A product like another.")
+class SimilarProduct:
+    score: float = strawberry.field(description="cosine of their vectors, at most 1")
+    product: Product

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import strawberry
 from strawberry.scalars import JSON
+from strawberry.types import Info
 
+from api.graphql.context import context_of
 from api.graphql.types.content import Product, Viewer
+from cdp.selectors import reasons
+from cdp.selectors.reasons import Path
 from cdp.selectors.slates import Recommended, ServedSlate
+
+
+@strawberry.type(description="Why a product is on a slate, read from the stores when asked for.")
+class Explanation:
+    text: str = strawberry.field(description="for people, in English")
+    touched: Product | None = strawberry.field(description="what the customer did something with")
+    verb: str | None
+    others: int | None = strawberry.field(
+        description="other customers who touched both products; null: fewer than 3"
+    )
+    shared: list[str] = strawberry.field(description="what both products have in common")
+    evidence: JSON = strawberry.field(
+        description="share of graph, text and popularity in the score"
+    )
 
 
 @strawberry.type(description="One place of a slate.")
@@ -19,11 +38,36 @@ class Recommendation:
         description="why: the touch that speaks most for it, its share, and what kinds of evidence spoke"
     )
     product: Product
+    item: strawberry.Private[Recommended]
+    viewer: strawberry.Private[Viewer]
 
     @classmethod
     def of(cls, item: Recommended, viewer: Viewer) -> Recommendation:
         product = Product.of(item.product, viewer)
-        return cls(rank=item.rank, score=item.score, reason=JSON(item.reason), product=product)
+        reason = JSON(item.reason)
+        return cls(
+            rank=item.rank,
+            score=item.score,
+            reason=reason,
+            product=product,
+            item=item,
+            viewer=viewer,
+        )
+
+    @strawberry.field(description="The paths and words behind the reason, read from the graph.")
+    async def explanation(self, info: Info[Any, Any]) -> Explanation:
+        loaders, reason = context_of(info).loaders, self.item.reason
+        touched, others = None, 0
+        if reason.get("kind") == "touch":
+            sku = reason["sku"]
+            touched = await loaders.products.load(sku)
+            path = Path(str(self.viewer.customer), sku, self.product.sku)
+            others = await loaders.paths.load(path) or 0
+        made = reasons.explanation(self.item.product, reason, touched, others)
+        return Explanation(
+            text=made.text, touched=Product.of(made.touched) if made.touched else None,
+            verb=made.verb, others=made.others, shared=made.shared, evidence=JSON(made.evidence),
+        )  # fmt: skip
 
 
 @strawberry.type(

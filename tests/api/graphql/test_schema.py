@@ -355,3 +355,33 @@ def test_people_get_graphiql_without_the_internet(client: Client) -> None:
     html = page.content.decode()
     assert "graphiql.min.js" in html
     assert "//unpkg" not in html and "https://" not in html
+
+
+def test_a_slate_says_what_it_rests_on_and_when(ask: Ask, slate: None) -> None:
+    query = SLATE.replace("personal model", "personal model strategy computedAt")
+    answer = ask(query, channel="web", value="alice@mail.example")
+    served = answer["data"]["customer"]["recommendations"]
+    assert served["strategy"] == "personal" and served["computedAt"]
+    Slate.objects.filter(customer__isnull=False).update(customer=None)
+    answer = ask(query, channel="web", value="alice@mail.example")
+    assert answer["data"]["customer"]["recommendations"]["strategy"] == "popularity"
+
+
+def test_similar_products_by_the_vectors_of_what_serves(ask: Ask, slate: None) -> None:
+    from cdp.models import Product, ProductVector
+
+    artifact = Artifact.objects.get()
+    places = {"T1": [1, 0], "T2": [0.8, 0.6], "T4": [0, 1], "T5": [0.96, 0.28]}
+    for sku, vector in places.items():
+        product = Product.objects.get(sku=sku)
+        ProductVector.objects.create(
+            artifact=artifact, product=product, vector=vector, fold_weight=1
+        )
+    query = '{ similarProducts(sku: "T1", first: 2) { score product { sku } } }'
+    found = ask(query)["data"]["similarProducts"]
+    assert [row["product"]["sku"] for row in found] == ["T5", "T2"]
+    assert found[0]["score"] == pytest.approx(0.96, abs=1e-6)
+    assert ask('{ similarProducts(sku: "unknown") { score } }')["data"]["similarProducts"] == []
+    assert errors(ask('{ similarProducts(sku: "T1", first: 0) { score } }')) == [
+        ("bad_page_size", "first")
+    ]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from cdp.domain.mixing import Mixture
 from cdp.domain.ranking import Touch
 from cdp.domain.slates import Ranker, best, slates
-from cdp.domain.voices import Counts, Lists, Mixture, Vectors
+from cdp.domain.voices import Counts, Lists, Vectors
 
 SKUS = ["tea", "pot", "cup", "tent"]
 ONE = np.ones(4, dtype=np.float32)

@@ -11,18 +11,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cdp import artifacts
+from cdp.domain.mixing import Mixture, space
 from cdp.domain.ranking import Touch
 from cdp.domain.slates import Ranker
-from cdp.domain.voices import (
-    Counts,
-    Lists,
-    Mixture,
-    Neighbours,
-    Vectors,
-    Voice,
-    space,
-    standardised,
-)
+from cdp.domain.voices import Counts, Lists, Neighbours, Vectors, Voice, standardised
 from cdp.errors import CDPError
 
 ONE = np.ones(3, dtype=np.float32)

@@ -12,8 +12,9 @@ from scipy import sparse
 
 from cdp import artifacts, outbox, pipeline
 from cdp.domain.listing import Listing
+from cdp.domain.mixing import Mixture
 from cdp.domain.slates import Ranker
-from cdp.domain.voices import Counts, Lists, Mixture, Vectors
+from cdp.domain.voices import Counts, Lists, Vectors
 from cdp.errors import CDPError
 from cdp.models import (
     Artifact,

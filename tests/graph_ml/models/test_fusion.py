@@ -67,7 +67,7 @@ def test_it_listens_to_the_voice_that_knows_however_quiet() -> None:
     model.fit(
         data, ProductFeatures(np.zeros((PRODUCTS, 1), np.float32), np.zeros(1), 1), said.append
     )
-    assert model.parameters_used == {"quiet": {"weight": 1.0}}
+    assert model.parameters_used == {"quiet": {"weight": 1.0}, "network": False}
     assert (quiet.learned, loud.learned) == (1, 0)
     assert model.scores(data.histories).argmax(axis=1).tolist() == [
         (start + 6) % PRODUCTS for start in range(CUSTOMERS)

@@ -1,0 +1,85 @@
+"""Voices together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cdp.domain.blending import Blend
+from cdp.domain.ranking import Touch
+from cdp.domain.voices import (
+    SILENT,
+    Floats,
+    Histories,
+    Ints,
+    Lists,
+    Vectors,
+    Voice,
+    lengths,
+    standardised,
+)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Voices by name with their weights; each row is brought to mean 0 and standard deviation 1
+    first, because every voice has a unit of its own. ``blend`` ranks the best of them anew."""
+
+    parts: Mapping[str, tuple[float, Voice]]
+    blend: Blend | None = None
+    source: str = "mixture"
+
+    def scores(self, histories: Histories) -> Floats:
+        return self.combined(
+            [voice.scores(histories) for _, voice in self.parts.values()], histories
+        )
+
+    def combined(self, said: Sequence[Floats], histories: Histories) -> Floats:
+        """The scores (n, P) from what each part said of the histories, in order."""
+        voiced = np.stack([standardised(scores) for scores in said])
+        weights = np.array([weight for weight, _ in self.parts.values()], dtype=np.float32)
+        total: Floats = np.einsum("knp,k->np", voiced, weights)
+        if self.blend is None:
+            return total
+        return self.blend.anew(total, voiced, histories, self.peaked)
+
+    @property
+    def peaked(self) -> Voice | None:
+        """The voice that is asked whether one touch speaks or many."""
+        lists = (voice for _, voice in self.parts.values() if isinstance(voice, Lists))
+        return next(lists, None)
+
+    def shares(self, history: Sequence[Touch], products: Ints) -> Floats:
+        """By the fixed weights: what a network makes of them is no sum over touches."""
+        found = [
+            weight
+            / max(float(voice.scores([history])[0].std()), SILENT)
+            * voice.shares(history, products)
+            for weight, voice in self.parts.values()
+        ]
+        total: Floats = np.sum(found, axis=0, dtype=np.float32)
+        return total
+
+
+def space(voice: Voice, most: int = 128) -> Vectors | None:
+    """One space of vectors (P, d) for looking up what is alike, by cosine; None where no voice has
+    vectors. Of a mixture's, each part's first ``most`` dimensions stand side by side, loud as it is
+    listened to."""
+    if isinstance(voice, Vectors):
+        return voice
+    if not isinstance(voice, Mixture):
+        return None
+    sides = []
+    for weight, part in voice.parts.values():
+        if isinstance(part, Vectors):
+            rows = part.vectors[:, :most]
+            sides.append(
+                rows * np.sqrt(weight) / np.maximum(np.sqrt((rows**2).sum(1).mean()), SILENT)
+            )
+    if not sides:
+        return None
+    one = np.ones(len(sides[0]), dtype=np.float32)
+    joined: Floats = np.concatenate(sides, axis=1).astype(np.float32)
+    return Vectors(joined / lengths(joined), one, one, unit=True)

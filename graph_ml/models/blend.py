@@ -1,0 +1,136 @@
+"""Teach a mixture's network on what customers did last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cdp.domain.blending import RANKED_ANEW, Blend, inputs, peaks, silu
+from cdp.domain.voices import Floats, Voice
+from graph_ml.dataset import Split
+from graph_ml.metrics import Judged, interval
+from graph_ml.models.contract import Report
+
+HIDDEN, EPOCHS, BATCH, RATE, SEED = 32, 12, 256, 0.008, 7
+FEWEST = 300  # customers: with fewer a network learns them by heart
+OUT = -1e9  # of reach: named by another part too, or the customer had it
+SHARE = 0.8  # of confidence that it beats the fixed weights on customers it was not taught
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What is ranked anew, of n customers: ``told`` (n, c, f) inputs, ``fixed`` (n, c) the fixed
+    weights' scores, which of them are ``wanted``, and how many are wanted in all (n,)."""
+
+    told: Floats
+    fixed: Floats
+    wanted: NDArray[np.bool_]
+    sizes: NDArray[np.int64]
+
+    def of(self, rows: NDArray[np.int64]) -> Lists:
+        return Lists(self.told[rows], self.fixed[rows], self.wanted[rows], self.sizes[rows])
+
+    def quality(self, scores: Floats) -> NDArray[np.float64]:
+        """recall@20 + ndcg@20 of each customer."""
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :20]
+        hits = np.take_along_axis(self.wanted, top, axis=1)
+        found = Judged(range(len(top)), top, hits, self.sizes)
+        return found.recall() + found.ndcg()
+
+
+def lists(
+    voices: Floats,
+    tops: NDArray[np.int64],
+    weights: Sequence[float],
+    past: Split,
+    peaked: Voice | None,
+) -> Lists:
+    """The best by fixed weights of what voices (k, n, c) say of the candidates ``tops`` (n, c) of
+    the customers that ``past`` asks, in order; what is out of reach is last in every voice."""
+    fixed = np.einsum("knc,k->nc", voices, np.asarray(weights, dtype=np.float32))
+    fixed = np.where(voices[0] > -1e5, fixed, np.float32(OUT))
+    best = np.argsort(-fixed, axis=1, kind="stable")[:, :RANKED_ANEW]
+    popular = log_degree(past)
+    told, wanted = [], []
+    for row, customer in enumerate(sorted(past.targets)):
+        products, history = tops[row, best[row]], past.histories[customer]
+        tell = peaks(peaked, history, products)
+        told.append(inputs(voices[:, row, best[row]], popular[products], history, tell))
+        wanted.append(np.isin(products, list(past.targets[customer])))
+    fixed = np.take_along_axis(fixed, best, axis=1)
+    reach = fixed > OUT
+    sizes = np.array([len(past.targets[c]) for c in sorted(past.targets)], dtype=np.int64)
+    return Lists(np.stack(told), fixed, np.stack(wanted) & reach, sizes)
+
+
+def log_degree(data: Split) -> Floats:
+    degree = np.asarray((data.matrix > 0).sum(axis=0), dtype=np.float32).ravel()
+    found: Floats = np.log1p(degree)
+    return found
+
+
+def taught(found: Lists, popular: Floats, report: Report) -> Blend | None:
+    """The network, where it ranks customers that it was not taught better than fixed weights do."""
+    count = len(found.sizes)
+    if count < FEWEST:
+        return None
+    order = np.random.default_rng(SEED).permutation(count)
+    taught_by, asked = order[: 2 * count // 3], order[2 * count // 3 :]
+    tried = _fit(found.of(taught_by), popular)
+    rest = found.of(asked)
+    before, after = rest.quality(rest.fixed), rest.quality(_scores(tried, rest))
+    low, _ = interval(after - before, SHARE)
+    report(
+        f"network: {after.mean():.4f} where fixed weights have {before.mean():.4f}, on {len(asked)} "
+        f"customers it was not taught: {'used' if low > 0 else 'not used'}"
+    )
+    return _fit(found, popular) if low > 0 else None
+
+
+def _scores(blend: Blend, found: Lists) -> Floats:
+    hidden = ((found.told - blend.shift) / blend.scale) @ blend.first + blend.bias
+    scores: Floats = silu(hidden) @ blend.second
+    return np.where(found.fixed > OUT, scores, -np.inf)
+
+
+def _fit(found: Lists, popular: Floats) -> Blend:
+    """Softmax over each customer's candidates, every wanted one a target."""
+    reach = found.fixed > OUT
+    shift = found.told[reach].mean(axis=0)
+    scale = found.told[reach].std(axis=0) + np.float32(1e-6)
+    torch.manual_seed(SEED)
+    first, second = nn.Linear(len(shift), HIDDEN), nn.Linear(HIDDEN, 1, bias=False)
+    net = nn.Sequential(first, nn.SiLU(), second)
+    useful = np.flatnonzero((found.wanted & reach).any(axis=1))
+    batches = -(-len(useful) // BATCH)
+    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
+    pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * batches)
+    dice = np.random.default_rng(SEED)
+    for _ in range(EPOCHS):
+        shuffled = dice.permutation(useful)
+        for start in range(0, len(shuffled), BATCH):
+            rows = shuffled[start : start + BATCH]
+            loss = _loss(net, (found.told[rows] - shift) / scale, found.wanted[rows], reach[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            pace.step()
+    return Blend(
+        first.weight.detach().numpy().T.copy(), first.bias.detach().numpy().copy(),
+        second.weight.detach().numpy()[0].copy(), shift, scale, popular,
+    )  # fmt: skip
+
+
+def _loss(
+    net: nn.Module, told: Floats, wanted: NDArray[np.bool_], reach: NDArray[np.bool_]
+) -> Tensor:
+    logits = net(torch.from_numpy(told)).squeeze(2)
+    likely = logits.masked_fill(torch.from_numpy(~reach), -1e9).log_softmax(dim=1)
+    targets = torch.from_numpy((wanted & reach).astype(np.float32))
+    found: Tensor = -(likely * targets).sum(dim=1).div(targets.sum(dim=1)).mean()
+    return found
