@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import ROOT, SHARED, set_up, show
 
 OURS = "ours"
-MODELS = ("popularity", "item-knn", "implicit ALS", "graph-filter", "random-walk", "signals", "alike",
+MODELS = ("popularity", "item-knn", "implicit ALS", "graph-filter", "random-walk", "regression", "signals", "alike",
           "transitions", "text", "lightgcn", OURS)  # fmt: skip
 BARRED = "purchases alone"
 READING = ("graph-filter", "text", OURS)
@@ -107,6 +107,7 @@ def _in_a_process(data: str, name: str) -> dict[str, Any] | None:
 
 def _fit(folder: Path, name: str) -> dict[str, Any]:
     from graph_ml.metrics import interval, judged, mean
+    from graph_ml.quality import by_warmth
 
     split, texts = _read(folder)
     # What is judged stays the same: what was only looked at is no answer either way.
@@ -125,6 +126,8 @@ def _fit(folder: Path, name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"model": name}
     row["recall@20"], row["ndcg@20"] = mean(found.recall()), mean(found.ndcg())
     row["recall@10"] = mean(found.recall(10))
+    for name, value in by_warmth(found, split).items():
+        row[name] = value
     row["recall@20 95 %"] = "{:.4f} to {:.4f}".format(*interval(found.recall()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return row | {
@@ -163,13 +166,14 @@ def _model(name: str) -> Any:
     from graph_ml.models.lightgcn import LightGCN
     from graph_ml.models.popularity import Popularity
     from graph_ml.models.random_walk import RandomWalk
+    from graph_ml.models.regression import Regression
     from graph_ml.models.signals import Signals
     from graph_ml.models.text_profile import TextProfile
     from graph_ml.models.transitions import Transitions
 
     makers: dict[str, Any] = {
         "popularity": Popularity, "item-knn": ItemKNN, "implicit ALS": ALS,
-        "graph-filter": GraphFilter, "random-walk": RandomWalk, "signals": Signals,
+        "graph-filter": GraphFilter, "random-walk": RandomWalk, "regression": Regression, "signals": Signals,
         "alike": Alike, "transitions": Transitions, "text": TextProfile, "lightgcn": LightGCN, OURS: Fusion,
     }  # fmt: skip
     return makers[name]()

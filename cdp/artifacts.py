@@ -16,6 +16,7 @@ from scipy import sparse
 from cdp.domain.blending import Blend
 from cdp.domain.mixing import Mixture
 from cdp.domain.slates import Ranker
+from cdp.domain.stand_in import StandIns
 from cdp.domain.voices import Counts, Lists, Neighbours, Vectors, Voice
 from cdp.errors import CDPError
 
@@ -42,7 +43,17 @@ def save(ranker: Ranker, path: Path) -> None:
         arrays |= {
             f"blend.{field.name}": getattr(blend, field.name) for field in dataclasses.fields(blend)
         }
-    header = {"format": FORMAT, "mixture": isinstance(ranker.voice, Mixture), "parts": parts}
+    stand_ins = ranker.mixture.stand_ins
+    if stand_ins is not None:
+        arrays["new.places"] = stand_ins.places
+        arrays |= _rows("new.by", stand_ins.by)
+    lift = stand_ins.lift if stand_ins else None
+    header = {
+        "lift": lift,
+        "format": FORMAT,
+        "mixture": isinstance(ranker.voice, Mixture),
+        "parts": parts,
+    }
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, header=np.array(json.dumps(header)), **arrays)
     partial.rename(path)
@@ -66,7 +77,11 @@ def load(path: Path) -> Ranker:
                 for n, part in enumerate(header["parts"])
             }
             skus = stored["skus"].tolist()
-            blend = None
+            blend, new = None, None
+            if header["lift"] is not None:
+                new = StandIns(
+                    stored["new.places"], _matrix("new.by", stored), float(header["lift"])
+                )
             if "blend.first" in stored:
                 blend = Blend(
                     **{f.name: stored[f"blend.{f.name}"] for f in dataclasses.fields(Blend)}
@@ -74,9 +89,21 @@ def load(path: Path) -> Ranker:
     except (BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
         raise CDPError("artifact_unreadable", f"{path}: {error}; learn again") from error
     if header["mixture"]:
-        return Ranker(skus, Mixture(parts, blend))
+        return Ranker(skus, Mixture(parts, blend, new))
     [(_, voice)] = parts.values()
     return Ranker(skus, voice)
+
+
+def _rows(key: str, rows: sparse.csr_matrix) -> dict[str, Any]:
+    return {
+        f"{key}.data": rows.data, f"{key}.indices": rows.indices,
+        f"{key}.indptr": rows.indptr, f"{key}.shape": np.array(rows.shape),
+    }  # fmt: skip
+
+
+def _matrix(key: str, stored: Any) -> sparse.csr_matrix:
+    rows = tuple(stored[f"{key}.{name}"] for name in ("data", "indices", "indptr"))
+    return sparse.csr_matrix(rows, shape=tuple(stored[f"{key}.shape"]))
 
 
 def _described(voice: Voice, number: int, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -87,10 +114,7 @@ def _described(voice: Voice, number: int, arrays: dict[str, Any]) -> dict[str, A
         key = f"{number}.{field.name}"
         if sparse.issparse(value):
             rows = value.tocsr()
-            arrays |= {
-                f"{key}.data": rows.data, f"{key}.indices": rows.indices,
-                f"{key}.indptr": rows.indptr, f"{key}.shape": np.array(rows.shape),
-            }  # fmt: skip
+            arrays |= _rows(key, rows)
         elif isinstance(value, np.ndarray):
             arrays[key] = value
         else:
@@ -108,7 +132,6 @@ def _restored(part: Mapping[str, Any], number: int, stored: Any) -> Voice:
         elif key in stored:
             fields[field.name] = stored[key]
         else:
-            rows = tuple(stored[f"{key}.{name}"] for name in ("data", "indices", "indptr"))
-            fields[field.name] = sparse.csr_matrix(rows, shape=tuple(stored[f"{key}.shape"]))
+            fields[field.name] = _matrix(key, stored)
     found: Voice = kind(**fields)
     return found

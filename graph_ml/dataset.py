@@ -36,7 +36,8 @@ class Interactions:
 class Split:
     """Histories to learn from and, for some customers, the new products that came after.
 
-    ``last_out``: asked is each customer's last purchase, not what came after one moment for all.
+    ``last_out``: asked is each customer's last purchase, not what came after one moment for all;
+    ``drawn``: nothing says when, and a lot drew what is asked.
     """
 
     customers: Sequence[str]
@@ -45,6 +46,7 @@ class Split:
     targets: Mapping[int, frozenset[int]]
     matrix: sparse.csr_matrix = field(repr=False)
     last_out: bool = False
+    drawn: bool = False
 
     def had(self, customer: int) -> set[int]:
         """What a customer touched: it is neither asked for nor recommended again."""
@@ -168,7 +170,7 @@ def _without_dates(data: Split, most: int, share: float = 0.2) -> Split:
         drawn = set(dice.permutation(products)[: round(share * len(products))].tolist())
         past.append([touch for touch in history if touch.product not in drawn])
         later.append([touch for touch in history if touch.product in drawn])
-    return _asked(data, past, later, most)
+    return replace(_asked(data, past, later, most), drawn=True)
 
 
 def _asked(data: Split, past: list[list[Touch]], later: list[list[Touch]], most: int) -> Split:

@@ -88,7 +88,7 @@ def figures(
         told[f"{name}@{k} low"], told[f"{name}@{k} high"] = interval(values)
     if text is not None and text.any():
         told["diversity"] = _diversity(found, text)
-    told |= _by_warmth(found, data, degree)
+    told |= by_warmth(found, data)
     for name, mask in quality(found, data, groups).groups.items():
         told[f"recall@{k} {name}"] = mean(recall[mask])
     return {name: float(value) for name, value in told.items()}
@@ -118,8 +118,9 @@ def _diversity(found: Judged, text: NDArray[np.float32], most: int = 2000) -> fl
     return float(np.mean(distances)) if distances else 0.0
 
 
-def _by_warmth(found: Judged, data: Split, degree: NDArray[np.int64]) -> dict[str, float]:
+def by_warmth(found: Judged, data: Split) -> dict[str, float]:
     """recall@20 over targets that were touched before (warm) and that nobody had touched (cold)."""
+    degree = np.asarray((data.matrix > 0).sum(axis=0)).ravel()
     told: dict[str, float] = {}
     for name, cold in (("warm", False), ("cold", True)):
         shares = []

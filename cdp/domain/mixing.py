@@ -9,6 +9,7 @@ import numpy as np
 
 from cdp.domain.blending import Blend
 from cdp.domain.ranking import Touch
+from cdp.domain.stand_in import StandIns
 from cdp.domain.voices import (
     SILENT,
     Floats,
@@ -25,10 +26,12 @@ from cdp.domain.voices import (
 @dataclass(frozen=True)
 class Mixture:
     """Voices by name with their weights; each row is brought to mean 0 and standard deviation 1
-    first, because every voice has a unit of its own. ``blend`` ranks the best of them anew."""
+    first, because every voice has a unit of its own. ``stand_ins`` speak for products that nobody
+    touched yet; ``blend`` ranks the best anew."""
 
     parts: Mapping[str, tuple[float, Voice]]
     blend: Blend | None = None
+    stand_ins: StandIns | None = None
     source: str = "mixture"
 
     def scores(self, histories: Histories) -> Floats:
@@ -39,6 +42,8 @@ class Mixture:
     def combined(self, said: Sequence[Floats], histories: Histories) -> Floats:
         """The scores (n, P) from what each part said of the histories, in order."""
         voiced = np.stack([standardised(scores) for scores in said])
+        if self.stand_ins is not None:
+            self.stand_ins.fill(voiced, [voice.source for _, voice in self.parts.values()])
         weights = np.array([weight for weight, _ in self.parts.values()], dtype=np.float32)
         total: Floats = np.einsum("knp,k->np", voiced, weights)
         if self.blend is None:

@@ -74,9 +74,9 @@ class Lists:
 
     def shares(self, history: Sequence[Touch], products: Ints) -> Floats:
         ones, factors = _factors(history, self.decay, self.given)
-        led = _picked(self.leads[ones], products)
+        led = picked(self.leads[ones], products)
         if self.back:
-            led = led + np.float32(self.back) * _picked(self.leads[products], ones).T
+            led = led + np.float32(self.back) * picked(self.leads[products], ones).T
         found: Floats = factors[:, None] * led * self.asked[products]
         return found
 
@@ -197,7 +197,7 @@ def _factors(history: Sequence[Touch], decay: float, given: Floats) -> tuple[Int
     return ones, np.array([weights[int(n)] for n in ones], dtype=np.float32) * given[ones]
 
 
-def _picked(rows: sparse.csr_matrix, columns: Ints) -> Floats:
+def picked(rows: sparse.csr_matrix, columns: Ints) -> Floats:
     """Some columns of sparse rows as a dense array, many times quicker than by slicing."""
     place = np.full(rows.shape[1], -1, dtype=np.int32)
     place[columns] = np.arange(len(columns), dtype=np.int32)

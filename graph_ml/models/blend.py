@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cdp.domain.blending import RANKED_ANEW, Blend, inputs, peaks, silu
+from cdp.domain.blending import RANKED_ANEW, Blend, both, inputs, peaks, silu
 from cdp.domain.voices import Floats, Voice
 from graph_ml.dataset import Split
 from graph_ml.metrics import Judged, interval
@@ -69,6 +69,11 @@ def lists(
 
 
 def log_degree(data: Split) -> Floats:
+    """How popular products are (P,), as the network hears it; nothing where what is asked was drawn
+    by lot: a draw asks for the past's popularity, and what comes later has another.
+    """
+    if data.drawn:
+        return np.zeros(len(data.skus), dtype=np.float32)
     degree = np.asarray((data.matrix > 0).sum(axis=0), dtype=np.float32).ravel()
     found: Floats = np.log1p(degree)
     return found
@@ -95,7 +100,10 @@ def taught(found: Lists, popular: Floats, report: Report) -> Blend | None:
 def _scores(blend: Blend, found: Lists) -> Floats:
     hidden = ((found.told - blend.shift) / blend.scale) @ blend.first + blend.bias
     scores: Floats = silu(hidden) @ blend.second
-    return np.where(found.fixed > OUT, scores, -np.inf)
+    mixed = np.full_like(scores, -np.inf)
+    for row, reach in enumerate(found.fixed > OUT):
+        mixed[row, reach] = both(scores[row, reach], found.fixed[row, reach])
+    return mixed
 
 
 def _fit(found: Lists, popular: Floats) -> Blend:

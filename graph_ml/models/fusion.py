@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,15 +17,18 @@ import numpy as np
 from cdp.domain.blending import Blend
 from cdp.domain.mixing import Mixture
 from cdp.domain.ranking import Touch
+from cdp.domain.stand_in import StandIns
 from cdp.domain.voices import standardised
 from graph_ml.dataset import Split, fewer, later_part
-from graph_ml.metrics import BATCH, ranked
+from graph_ml.metrics import BATCH, Judged, judged, ranked
 from graph_ml.models.alike import Alike
 from graph_ml.models.blend import FEWEST, lists, log_degree, taught
 from graph_ml.models.contract import ProductFeatures, Recommender, Report, Scores
 from graph_ml.models.lightgcn import LightGCN
+from graph_ml.models.newcomers import lifted, stand_ins
 from graph_ml.models.popularity import Popularity
 from graph_ml.models.random_walk import RandomWalk
+from graph_ml.models.regression import Regression
 from graph_ml.models.settings import quality
 from graph_ml.models.signals import Signals
 from graph_ml.models.text_profile import TextProfile
@@ -34,7 +38,7 @@ WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
 ROUNDS = 3
 CANDIDATES = 150
 FEW, WIDE = 3000, 8000  # customers that settings and weights, and the network, are chosen by
-STEPS = 36
+STEPS, LIGHT = 36, 200_000_000
 
 
 class Part(Recommender, Protocol):
@@ -45,10 +49,14 @@ class Part(Recommender, Protocol):
     def learn(self, data: Split, features: ProductFeatures, report: Report) -> None: ...
 
 
-def parts_for(features: ProductFeatures) -> list[Part]:
+def parts_for(data: Split, features: ProductFeatures) -> list[Part]:
+    """Those that the data has input for, and size for: embeddings of a large graph take longer to
+    train than all else together and add little to it."""
     parts: list[Part] = [
-        RandomWalk(), Signals(power=-1.0), Alike(), Transitions(), Popularity(), LightGCN(steps=STEPS),
+        RandomWalk(), Regression(), Signals(power=-1.0), Alike(), Transitions(), Popularity(),
     ]  # fmt: skip
+    if len(data.customers) * len(data.skus) <= LIGHT:
+        parts.append(LightGCN(steps=STEPS))
     return [*parts, TextProfile()] if features.text.any() else parts
 
 
@@ -57,34 +65,46 @@ class Fusion:
 
     name = "fusion"
 
-    def __init__(self, parts: Callable[[ProductFeatures], list[Part]] = parts_for) -> None:
+    def __init__(self, parts: Callable[[Split, ProductFeatures], list[Part]] = parts_for) -> None:
         self.parameters_used: dict[str, Any] = {}
         self._make = parts
         self._parts: list[tuple[Part, float]] = []
         self._blend: Blend | None = None
+        self._new: StandIns | None = None
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         wide = later_part(data, most=WIDE)
         past = fewer(wide, FEW)
-        parts = self._make(features)
+        parts = self._make(data, features)
         for part in parts:
             part.tune(past, features, _prefixed(part.name, report))
-        weights = _weigh(parts, past, report)
+        self._new = stand_ins(past, features)
+        weights = _weigh(parts, past, self._new, report)
         self._parts = [pair for pair in zip(parts, weights, strict=True) if pair[1]]
+        if self._new is not None:
+            self._new = lifted(self._new, past, partial(self._judged, past), report)
         self._blend = self._network(wide, report)
         for part, weight in self._parts:
             part.learn(data, features, _prefixed(part.name, report))
             self.parameters_used[part.name] = {"weight": weight, **part.parameters_used}
         if self._blend is not None:
-            self._blend = replace(self._blend, popular=log_degree(data))
+            self._blend = replace(self._blend, popular=log_degree(replace(data, drawn=wide.drawn)))
         self.parameters_used["network"] = self._blend is not None
+        if self._new is not None:
+            self.parameters_used["lift of new products"] = self._new.lift
+            self._new = stand_ins(data, features, self._new.lift)
+
+    def _judged(self, past: Split, new: StandIns) -> Judged:
+        """What the fixed weights show, with these standing in for new products."""
+        mixture = replace(self.voice(), stand_ins=new)
+        return judged(lambda batch: mixture.scores([past.histories[n] for n in batch]), past)
 
     def _network(self, wide: Split, report: Report) -> Blend | None:
         """Taught on more customers than the weights, because it has more to learn."""
         if len(wide.targets) < FEWEST:
             return None
         parts, weights = [part for part, _ in self._parts], [weight for _, weight in self._parts]
-        voices, tops = _candidates(parts, wide)
+        voices, tops = _candidates(parts, wide, self._new)
         _out_of_reach(voices, tops, wide)
         found = lists(voices, tops, weights, wide, self.voice().peaked)
         return taught(found, log_degree(wide), report)
@@ -94,18 +114,18 @@ class Fusion:
 
     def voice(self) -> Mixture:
         parts = {part.name: (weight, part.voice()) for part, weight in self._parts}
-        return Mixture(parts, self._blend)
+        return Mixture(parts, self._blend, self._new)
 
 
 def _prefixed(name: str, report: Report) -> Report:
     return lambda line: report(f"{name}: {line}")
 
 
-def _weigh(parts: Sequence[Part], past: Split, report: Report) -> list[float]:
+def _weigh(parts: Sequence[Part], past: Split, new: StandIns | None, report: Report) -> list[float]:
     """The best part alone, then every weight in turn, until a round changes nothing."""
     if not past.targets:
         return [1.0] + [0.0] * (len(parts) - 1)
-    voices, small = _once(*_candidates(parts, past), past)
+    voices, small = _once(*_candidates(parts, past, new), past)
     places = {customer: n for n, customer in enumerate(sorted(small.targets))}
 
     def judge(weights: Sequence[float]) -> float:
@@ -131,7 +151,7 @@ def _weigh(parts: Sequence[Part], past: Split, report: Report) -> list[float]:
     return [float(weight) for weight in weights]
 
 
-def _candidates(parts: Sequence[Part], past: Split) -> tuple[Any, Any]:
+def _candidates(parts: Sequence[Part], past: Split, new: StandIns | None) -> tuple[Any, Any]:
     """Each part's scores (parts, customers, c) of the products (customers, c) that any part ranks
     high: what no part ranks high no mixture would show."""
     customers = sorted(past.targets)
@@ -141,6 +161,8 @@ def _candidates(parts: Sequence[Part], past: Split) -> tuple[Any, Any]:
         histories = [past.histories[customer] for customer in batch]
         without = [past.had(customer) for customer in batch]
         scored = np.stack([standardised(part.scores(histories)) for part in parts])
+        if new is not None:
+            new.fill(scored, [part.voice().source for part in parts])
         k = min(CANDIDATES, scored.shape[2])
         tops = np.concatenate([ranked(scores, without, k) for scores in scored], axis=1)
         found.append((np.take_along_axis(scored, tops[None].repeat(len(parts), 0), axis=2), tops))

@@ -19,6 +19,7 @@ from graph_ml.models.item_knn import ItemKNN
 from graph_ml.models.lightgcn import LightGCN
 from graph_ml.models.popularity import Popularity
 from graph_ml.models.random_walk import RandomWalk
+from graph_ml.models.regression import Regression
 from graph_ml.models.signals import Signals
 from graph_ml.models.text_profile import TextProfile
 from graph_ml.models.transitions import Transitions
@@ -33,8 +34,15 @@ class Distinct(Signals):
         super().__init__(dimensions=GROUPS)
 
 
+class Cautious(Regression):
+    """In twelve products that all go together none is missed: a weak ridge finds some say nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(ridge=30.0)
+
+
 MODELS = [
-    Alike, ItemKNN, GraphFilter, LightGCN, GraphSAGE, RandomWalk, Distinct, Transitions, TextProfile, Fusion,
+    Alike, ItemKNN, GraphFilter, LightGCN, GraphSAGE, RandomWalk, Cautious, Distinct, Transitions, TextProfile, Fusion,
 ]  # fmt: skip
 
 

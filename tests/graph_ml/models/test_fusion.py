@@ -61,7 +61,7 @@ def ring() -> Split:
 def test_it_listens_to_the_voice_that_knows_however_quiet() -> None:
     quiet, loud = Said("quiet", 0.001, knows=True), Said("loud", 1000.0, knows=False)
     parts: list[Part] = [loud, quiet]
-    model = Fusion(lambda features: parts)
+    model = Fusion(lambda data, features: parts)
     data = ring()
     said: list[str] = []
     model.fit(
