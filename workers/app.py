@@ -76,6 +76,11 @@ app.conf.update(
             "schedule": 6 * 3600.0,
             "options": {"expires": 3600},
         },
+        "new products": {
+            "task": "workers.learning.place_new_products",
+            "schedule": 20.0,
+            "options": {"expires": 40},
+        },
         "learning": {
             "task": "workers.learning.retrain",
             "schedule": RETRAIN,

@@ -22,6 +22,23 @@ def train_matcher() -> int | None:
         return None
 
 
+@app.task(name="workers.learning.place_new_products")
+def place_new_products() -> int:
+    """How many products were made recommendable that no run has learned yet."""
+    from cdp.selectors.ranker import serving_ranker, unplaced
+
+    try:
+        ranker = serving_ranker()
+        if ranker is None or not unplaced(ranker, 1):  # a look that needs no torch
+            return 0
+        from graph_ml.placing import place_new_products as place
+
+        return place(log.info)
+    except CDPError as error:
+        log.warning("new products are not placed: %s", error)
+        return 0
+
+
 @app.task(name="workers.learning.retrain")
 def retrain() -> int | None:
     """The serving artifact's id after the run; None when there was nothing to learn from."""

@@ -76,6 +76,9 @@ def space(voice: Voice, most: int = 128) -> Vectors | None:
         return voice
     if not isinstance(voice, Mixture):
         return None
+    if len(voice.parts) == 1:
+        [(_, alone)] = voice.parts.values()
+        return alone if isinstance(alone, Vectors) else None
     sides = []
     for weight, part in voice.parts.values():
         if isinstance(part, Vectors):

@@ -23,12 +23,21 @@ def serving_ranker() -> Ranker | None:
 
 
 def ranker_of(path: str) -> Ranker:
-    return _read(str(Path(path) / "serving.npz"))
+    """An artifact ready to rank; read again where the file was replaced since."""
+    file = Path(path) / "serving.npz"
+    changed = file.stat().st_mtime_ns if file.is_file() else 0
+    return _read(str(file), changed)
 
 
 @lru_cache(maxsize=2)
-def _read(path: str) -> Ranker:
+def _read(path: str, changed: int) -> Ranker:
     return artifacts.load(Path(path))
+
+
+def unplaced(ranker: Ranker, most: int) -> list[str]:
+    """The oldest ``most`` products of the catalogue that a ranker does not know."""
+    skus = Product.objects.order_by("id").values_list("sku", flat=True)
+    return [sku for sku in skus.iterator() if sku not in ranker.index][:most]
 
 
 def bought_again(index: Mapping[str, int]) -> frozenset[int]:

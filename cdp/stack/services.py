@@ -60,7 +60,7 @@ def services(config: StackConfig) -> list[Service]:
     return [
         Service("web", config, web, port),
         Service("worker", config, [*worker, "-c", "2", "-Q", "events,content", "-n", "events@%h"]),
-        Service("learning", config, [*worker, "-c", "1", "-Q", "learning", "-n", "learning@%h"]),
+        Service("learning", config, [*worker, "-c", "2", "-Q", "learning", "-n", "learning@%h"]),
         Service("beat", config, [*celery, "beat", "-l", "info", "-s", schedule]),
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -97,18 +97,27 @@ def write_product_vectors(artifact: int, ranker: Ranker) -> int:
     vectors = space(ranker.voice)
     if vectors is None:
         return 0
-    products = dict(Product.objects.filter(sku__in=list(ranker.skus)).values_list("sku", "id"))
+    ProductVector.objects.filter(artifact_id=artifact)._raw_delete("default")
+    written = add_product_vectors(artifact, ranker, ranker.skus)
+    if written >= INDEXED_FROM:
+        index_vectors(artifact, vectors.vectors.shape[1])
+    return written
+
+
+def add_product_vectors(artifact: int, ranker: Ranker, skus: Sequence[str]) -> int:
+    """Some products' vectors beside those that are there."""
+    vectors, wanted = space(ranker.voice), set(skus)
+    if vectors is None:
+        return 0
+    products = dict(Product.objects.filter(sku__in=list(skus)).values_list("sku", "id"))
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM cdp_productvector WHERE artifact_id = %s", [artifact])
         sql = "COPY cdp_productvector (artifact_id, product_id, vector, fold_weight) FROM STDIN"
         with cursor.copy(sql) as copy:
             for n, sku in enumerate(ranker.skus):
-                if sku in products:
+                if sku in wanted and sku in products:
                     row = vectors.vectors[n] * vectors.asked[n]
                     weight = float(vectors.given[n] / max(float(vectors.asked[n]), 1e-12))
                     copy.write_row((artifact, products[sku], _text(row), weight))
-    if len(products) >= INDEXED_FROM:
-        index_vectors(artifact, vectors.vectors.shape[1])
     return len(products)
 
 

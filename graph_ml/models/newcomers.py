@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from cdp.domain.stand_in import StandIns
@@ -26,9 +27,19 @@ def stand_ins(data: Split, features: ProductFeatures, lift: float = 1.0) -> Stan
     without new products."""
     known = np.asarray((data.matrix > 0).sum(axis=0)).ravel() > 0
     new, old = np.flatnonzero(~known), np.flatnonzero(known)
-    if not features.text.any() or not len(new) or len(old) < NEAREST:
+    by = nearest(features.text, new, old)
+    return None if by is None else StandIns(new, by, lift)
+
+
+def nearest(
+    text: NDArray[np.float32], new: NDArray[np.int64], old: NDArray[np.int64]
+) -> sparse.csr_matrix | None:
+    """How much each of the ``old`` products speaks for each of the ``new`` ones (both of the rows of
+    ``text``): the cosine of the nearest, rows adding up to 1; columns are all rows of the text up to
+    the last old one."""
+    if not text.any() or not len(new) or len(old) < NEAREST:
         return None
-    text = features.text - features.text.mean(axis=0)
+    text = text - text.mean(axis=0)
     text /= np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-9)
     near, weight = [], []
     for start in range(0, len(new), BLOCK):
@@ -39,10 +50,9 @@ def stand_ins(data: Split, features: ProductFeatures, lift: float = 1.0) -> Stan
     weights = np.concatenate(weight)
     weights /= weights.sum(axis=1, keepdims=True)
     starts = np.arange(0, NEAREST * len(new) + 1, NEAREST)
-    by = sparse.csr_matrix(
-        (weights.ravel(), np.concatenate(near).ravel(), starts), shape=(len(new), len(data.skus))
-    )
-    return StandIns(new, by.astype(np.float32), lift)
+    shape = (len(new), int(old.max()) + 1 if new.min() > old.max() else len(text))
+    by = sparse.csr_matrix((weights.ravel(), np.concatenate(near).ravel(), starts), shape=shape)
+    return by.astype(np.float32)
 
 
 def lifted(

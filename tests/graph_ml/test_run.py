@@ -236,3 +236,27 @@ def test_a_search_over_settings_is_kept_with_the_model(graph: str, shop: None) -
     assert row.cost["energy_wh"] == pytest.approx(row.cost["cpu_seconds"] * 10 / 3600, rel=0.01)
     assert {"recall@20 low", "recall@20 high", "mrr@20", "novelty", "diversity"} <= set(row.metrics)
     assert row.metrics["recall@20 channel web"] > 0
+
+
+def test_a_new_product_is_recommended_before_it_is_learned(graph: str, shop: None) -> None:
+    """A tenth tent, said to be one by its words alone, comes onto the slates of those who look at
+    tents, and nobody else's first places."""
+    from cdp.models import Product
+    from graph_ml.placing import place_new_products
+
+    learn(lambda line: None, ["graphsage"])
+    assert place_new_products() == 0
+    write_products([Listing(sku="tent-new", title="a tent, number 99", category="tent")], "test")
+    said: list[str] = []
+    assert place_new_products(said.append) == 1 and said == ["1 new products placed by their words"]
+    while pipeline.refresh_slates():
+        pass
+    assert ProductVector.objects.filter(product=Product.objects.get(sku="tent-new")).count() == 1
+    camper, drinker = (
+        Customer.objects.get(identifiers__value=f"u{KINDS.index(kind)}") for kind in ("tent", "tea")
+    )
+    found = slates_of([camper.id, drinker.id])
+    of_camper = [item["sku"] for item in found[camper.id].items[:12]]
+    assert "tent-new" in of_camper
+    assert "tent-new" not in [item["sku"] for item in found[drinker.id].items[:12]]
+    assert place_new_products() == 0
