@@ -16,7 +16,8 @@ from graph_ml.dataset import Split
 from graph_ml.metrics import Judged, interval
 from graph_ml.models.contract import Report
 
-HIDDEN, EPOCHS, BATCH, RATE, SEED = 32, 12, 256, 0.008, 7
+HIDDEN, EPOCHS, BATCH, RATE = 32, 12, 256, 0.008
+SEEDS = (7, 8, 9)
 FEWEST = 300  # customers: with fewer a network learns them by heart
 OUT = -1e9  # of reach: named by another part too, or the customer had it
 SHARE = 0.8  # of confidence that it beats the fixed weights on customers it was not taught
@@ -84,7 +85,7 @@ def taught(found: Lists, popular: Floats, report: Report) -> Blend | None:
     count = len(found.sizes)
     if count < FEWEST:
         return None
-    order = np.random.default_rng(SEED).permutation(count)
+    order = np.random.default_rng(SEEDS[0]).permutation(count)
     taught_by, asked = order[: 2 * count // 3], order[2 * count // 3 :]
     tried = _fit(found.of(taught_by), popular)
     rest = found.of(asked)
@@ -107,31 +108,42 @@ def _scores(blend: Blend, found: Lists) -> Floats:
 
 
 def _fit(found: Lists, popular: Floats) -> Blend:
-    """Softmax over each customer's candidates, every wanted one a target."""
+    """The mean of a few networks that began elsewhere, which is one with as many hidden units."""
     reach = found.fixed > OUT
     shift = found.told[reach].mean(axis=0)
     scale = found.told[reach].std(axis=0) + np.float32(1e-6)
-    torch.manual_seed(SEED)
-    first, second = nn.Linear(len(shift), HIDDEN), nn.Linear(HIDDEN, 1, bias=False)
+    told = (found.told - shift) / scale
+    nets = [_net(told, found.wanted & reach, reach, seed) for seed in SEEDS]
+    first, bias, second = (np.concatenate(parts, axis=-1) for parts in zip(*nets, strict=True))
+    second = (second / len(nets)).astype(np.float32)
+    return Blend(first, bias, second, shift, scale, popular)
+
+
+def _net(
+    told: Floats, wanted: NDArray[np.bool_], reach: NDArray[np.bool_], seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Weights (f, h), biases (h,) and weights (h,) of a network taught by the softmax over each
+    customer's candidates, every wanted one a target."""
+    torch.manual_seed(seed)
+    first, second = nn.Linear(told.shape[2], HIDDEN), nn.Linear(HIDDEN, 1, bias=False)
     net = nn.Sequential(first, nn.SiLU(), second)
-    useful = np.flatnonzero((found.wanted & reach).any(axis=1))
+    useful = np.flatnonzero(wanted.any(axis=1))
     batches = -(-len(useful) // BATCH)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
     pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * batches)
-    dice = np.random.default_rng(SEED)
+    dice = np.random.default_rng(seed)
     for _ in range(EPOCHS):
         shuffled = dice.permutation(useful)
         for start in range(0, len(shuffled), BATCH):
             rows = shuffled[start : start + BATCH]
-            loss = _loss(net, (found.told[rows] - shift) / scale, found.wanted[rows], reach[rows])
+            loss = _loss(net, told[rows], wanted[rows], reach[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             pace.step()
-    return Blend(
-        first.weight.detach().numpy().T.copy(), first.bias.detach().numpy().copy(),
-        second.weight.detach().numpy()[0].copy(), shift, scale, popular,
-    )  # fmt: skip
+    found = (first.weight.detach().T, first.bias.detach(), second.weight.detach()[0])
+    weights, bias, out = (part.numpy().copy() for part in found)
+    return weights, bias, out
 
 
 def _loss(
@@ -139,6 +151,6 @@ def _loss(
 ) -> Tensor:
     logits = net(torch.from_numpy(told)).squeeze(2)
     likely = logits.masked_fill(torch.from_numpy(~reach), -1e9).log_softmax(dim=1)
-    targets = torch.from_numpy((wanted & reach).astype(np.float32))
+    targets = torch.from_numpy(wanted.astype(np.float32))
     found: Tensor = -(likely * targets).sum(dim=1).div(targets.sum(dim=1)).mean()
     return found

@@ -23,14 +23,14 @@ LISTS = Lists(LEADS, ONE, ONE, decay=1.0)
 HISTORY = [Touch(0, "viewed", 1), Touch(1, "viewed", 2)]
 
 
-def listening_to(place: int, sign: float = 1.0, voices: int = 2) -> Blend:
+def listening_to(place: int, sign: float = 1.0, bias: float = 9.0, voices: int = 2) -> Blend:
     """A network that hears one input alone."""
     count = 4 * voices + 3 + 3
     first = np.zeros((count, 1), dtype=np.float32)
     first[place] = sign
     zero = np.zeros(count, dtype=np.float32)
     return Blend(
-        first, np.full(1, 9, np.float32), np.ones(1, np.float32), zero, zero + 1,
+        first, np.full(1, bias, np.float32), np.ones(1, np.float32), zero, zero + 1,
         np.log1p(np.array([5, 4, 3, 0], dtype=np.float32)),
     )  # fmt: skip
 
@@ -68,7 +68,9 @@ def test_the_network_ranks_anew_and_nobody_without_a_history() -> None:
 
 def test_a_slate_and_a_file_keep_the_network(tmp_path: Path) -> None:
     counts = Counts(np.array([1, 2, 3, 9], dtype=np.float32))
-    voice = Mixture({"lists": (1.0, LISTS), "popularity": (0.5, counts)}, listening_to(1, -1.0))
+    voice = Mixture(
+        {"lists": (1.0, LISTS), "popularity": (0.5, counts)}, listening_to(1, -3.0, 0.0)
+    )
     ranker = Ranker(["tea", "pot", "cup", "tent"], voice)
     [slate] = slates(ranker, [HISTORY])
     assert [item["sku"] for item in slate] == ["tea", "pot", "cup", "tent"]
