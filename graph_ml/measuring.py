@@ -20,6 +20,7 @@ from cdp.selectors.slates import serving_artifact
 from graph_ml import dataset
 from graph_ml.dataset import Split
 from graph_ml.device import choose, describe
+from graph_ml.distributed import fit
 from graph_ml.metrics import Judged, Scores, judged
 from graph_ml.models.contract import ProductFeatures, Recommender
 from graph_ml.quality import Quality, figures, groups_of, quality
@@ -61,7 +62,7 @@ class Measuring:
     def fitted(self, model: Recommender, split: Split) -> Fitted:
         """The model fitted on the split, and judged by what came after."""
         started, worked = time.monotonic(), time.process_time()
-        model.fit(split, self.known, lambda line: self.say(f"  {model.name}: {line}"))
+        fit(model, split, self.known, lambda line: self.say(f"  {model.name}: {line}"))
         found = judged(lambda batch: model.scores([split.histories[n] for n in batch]), split)
         seconds, worked = time.monotonic() - started, time.process_time() - worked
         groups = self.groups if split is self.past else groups_of(split, self.data)

@@ -23,6 +23,7 @@ from cdp.stages import publish
 from graph_ml import dataset, features, inference, snapshot
 from graph_ml.candidates import BASELINES, CANDIDATES, Make
 from graph_ml.checkpoints import kept_in
+from graph_ml.distributed import fit
 from graph_ml.measuring import Measuring
 from graph_ml.metrics import mean
 from graph_ml.models.popularity import Popularity
@@ -158,7 +159,7 @@ def _put_in_service(row: Artifact, make: Make, measuring: Measuring, full: datas
     say = measuring.say
     say(f"{row.model}: learning from everything, for service")
     model = make()
-    model.fit(full, measuring.known, lambda line: say(f"  {row.model}: {line}"))
+    fit(model, full, measuring.known, lambda line: say(f"  {row.model}: {line}"))
     ranker = Ranker(full.skus, model.voice())
     artifacts.save(ranker, Path(row.path) / "serving.npz")
     popular = Popularity()

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, normalize
 
 from cdp.errors import CDPError
+from graph_ml import distributed
 from graph_ml.checkpoints import checkpoint, dice_state, set_dice
 from graph_ml.dataset import Split
 from graph_ml.device import choose
@@ -100,7 +101,9 @@ class _Training:
 
     def run(self) -> tuple[Floats, Floats]:
         stored = self.kept.load()
-        if stored is not None:
+        if distributed.processes() > 1:
+            stored = distributed.of_leader(stored or self._state())
+        if stored is not None and stored["curve"]:
             self._restore(stored)
         else:
             self.most = _ndcg_on(self.model, self.probe)
@@ -119,6 +122,7 @@ class _Training:
             if not torch.isfinite(loss):
                 raise CDPError("not_a_number", f"the loss is {loss.item()}; see the features")
             loss.backward()  # type: ignore[no-untyped-call]
+            distributed.average([*self.model.parameters(), self.log_scale])
             self.optimiser.step()
             total, count = total + loss.item(), count + 1
         ndcg, mean = _ndcg_on(self.model, self.probe), total / max(1, count)
@@ -138,10 +142,18 @@ class _Training:
         if own is not None:
             order = self.dice.permutation(self.taught)
             for start in range(0, len(order), self.settings.batch):
-                yield partial(own, order[start : start + self.settings.batch], self.dice)
+                part = distributed.own(order[start : start + self.settings.batch])
+                yield partial(own, part, self.dice) if len(part) else self._nothing
             return
         for given, asked in _batches(self.data.matrix, self.taught, self.settings, self.dice):
-            yield partial(self._hidden_loss, given, asked)
+            part = distributed.own(np.arange(given.shape[0]))
+            yield (
+                partial(self._hidden_loss, given[part], asked[part]) if len(part) else self._nothing
+            )
+
+    def _nothing(self) -> Tensor:
+        """The loss of a process that has no part of a small batch."""
+        return torch.stack([parameter.sum() * 0 for parameter in self.model.parameters()]).sum()
 
     def _hidden_loss(self, given: sparse.csr_matrix, asked: Tensor) -> Tensor:
         vectors, folds = self.model()

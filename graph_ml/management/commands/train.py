@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cdp.errors import CDPError
 from graph_ml.candidates import CANDIDATES
+from graph_ml.distributed import joined
 from graph_ml.run import Result, learn
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "user_data.csv"
@@ -19,6 +20,7 @@ HELP = f"""
 Learn from the interaction graph: snapshot, train, measure, and promote what is better.
 
   manage.py train [{"|".join(CANDIDATES)} ...]   candidates (default: every one)
+  torchrun --nproc-per-node 2 manage.py train …  the same, trained models on several devices
   manage.py train gcn --csv FILE                 classify the rows of a table (default: the sample)
 """
 
@@ -55,7 +57,10 @@ class Command(BaseCommand):
                 known = ", ".join([*CANDIDATES, "gcn (alone)"])
                 raise CommandError(f"unknown model {', '.join(unknown)}; known: {known}")
             trials, afresh = options["tune"], options["afresh"]
-            result = learn(self.stdout.write, names or None, trials=trials, afresh=afresh)
+            with joined() as leading:
+                if not leading:
+                    return
+                result = learn(self.stdout.write, names or None, trials=trials, afresh=afresh)
         except CDPError as error:
             raise CommandError(str(error)) from error
         show(result)
