@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,16 +58,20 @@ def lists(
     fixed = np.where(voices[0] > -1e5, fixed, np.float32(OUT))
     best = np.argsort(-fixed, axis=1, kind="stable")[:, :RANKED_ANEW]
     popular = log_degree(past)
-    told, wanted = [], []
-    for row, customer in enumerate(sorted(past.targets)):
+    customers, wanted = sorted(past.targets), []
+    told: Any = None
+    for row, customer in enumerate(customers):
         products, history = tops[row, best[row]], past.histories[customer]
         tell = peaks(peaked, history, products)
-        told.append(inputs(voices[:, row, best[row]], popular[products], history, tell))
+        told_one = inputs(voices[:, row, best[row]], popular[products], history, tell)
+        if told is None:
+            told = np.empty((len(customers), *told_one.shape), dtype=np.float32)
+        told[row] = told_one
         wanted.append(np.isin(products, list(past.targets[customer])))
     fixed = np.take_along_axis(fixed, best, axis=1)
     reach = fixed > OUT
     sizes = np.array([len(past.targets[c]) for c in sorted(past.targets)], dtype=np.int64)
-    return Lists(np.stack(told), fixed, np.stack(wanted) & reach, sizes)
+    return Lists(told, fixed, np.stack(wanted) & reach, sizes)
 
 
 def log_degree(data: Split) -> Floats:
@@ -110,23 +115,32 @@ def _scores(blend: Blend, found: Lists) -> Floats:
 def _fit(found: Lists, popular: Floats) -> Blend:
     """The mean of a few networks that began elsewhere, which is one with as many hidden units."""
     reach = found.fixed > OUT
-    shift = found.told[reach].mean(axis=0)
-    scale = found.told[reach].std(axis=0) + np.float32(1e-6)
-    told = (found.told - shift) / scale
-    nets = [_net(told, found.wanted & reach, reach, seed) for seed in SEEDS]
+    shift, scale = _usual(found.told, reach)
+    nets = [_net(found, (shift, scale), reach, seed) for seed in SEEDS]
     first, bias, second = (np.concatenate(parts, axis=-1) for parts in zip(*nets, strict=True))
     second = (second / len(nets)).astype(np.float32)
     return Blend(first, bias, second, shift, scale, popular)
 
 
+def _usual(told: Floats, reach: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each input over what is in reach, without a copy of it all."""
+    count = max(1, int(reach.sum()))
+    weight = reach.astype(np.float32)
+    total = np.einsum("ncf,nc->f", told, weight, dtype=np.float64)
+    squares = np.einsum("ncf,ncf,nc->f", told, told, weight, dtype=np.float64)
+    spread = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0.0)) + 1e-6
+    return (total / count).astype(np.float32), spread.astype(np.float32)
+
+
 def _net(
-    told: Floats, wanted: NDArray[np.bool_], reach: NDArray[np.bool_], seed: int
+    found: Lists, usual: tuple[Floats, Floats], reach: NDArray[np.bool_], seed: int
 ) -> tuple[Floats, Floats, Floats]:
     """Weights (f, h), biases (h,) and weights (h,) of a network taught by the softmax over each
     customer's candidates, every wanted one a target."""
     torch.manual_seed(seed)
-    first, second = nn.Linear(told.shape[2], HIDDEN), nn.Linear(HIDDEN, 1, bias=False)
+    first, second = nn.Linear(found.told.shape[2], HIDDEN), nn.Linear(HIDDEN, 1, bias=False)
     net = nn.Sequential(first, nn.SiLU(), second)
+    wanted, (shift, scale) = found.wanted & reach, usual
     useful = np.flatnonzero(wanted.any(axis=1))
     batches = -(-len(useful) // BATCH)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
@@ -136,13 +150,14 @@ def _net(
         shuffled = dice.permutation(useful)
         for start in range(0, len(shuffled), BATCH):
             rows = shuffled[start : start + BATCH]
-            loss = _loss(net, told[rows], wanted[rows], reach[rows])
+            told = (found.told[rows] - shift) / scale
+            loss = _loss(net, told, wanted[rows], reach[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             pace.step()
-    found = (first.weight.detach().T, first.bias.detach(), second.weight.detach()[0])
-    weights, bias, out = (part.numpy().copy() for part in found)
+    learned = (first.weight.detach().T, first.bias.detach(), second.weight.detach()[0])
+    weights, bias, out = (part.numpy().copy() for part in learned)
     return weights, bias, out
 
 

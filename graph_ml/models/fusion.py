@@ -37,7 +37,7 @@ from graph_ml.models.transitions import Transitions
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
 ROUNDS = 3
 CANDIDATES = 150
-FEW, WIDE = 3000, 14000  # customers that settings and weights, and the network, are chosen by
+FEW, WIDE = 3000, 12000  # customers that settings and weights, and the network, are chosen by
 STEPS, LIGHT = 36, 200_000_000
 
 
@@ -107,6 +107,7 @@ class Fusion:
         voices, tops = _candidates(parts, wide, self._new)
         _out_of_reach(voices, tops, wide)
         found = lists(voices, tops, weights, wide, self.voice().peaked)
+        del voices, tops
         return taught(found, log_degree(wide), report)
 
     def scores(self, histories: Sequence[Sequence[Touch]]) -> Scores:
@@ -155,7 +156,7 @@ def _candidates(parts: Sequence[Part], past: Split, new: StandIns | None) -> tup
     """Each part's scores (parts, customers, c) of the products (customers, c) that any part ranks
     high: what no part ranks high no mixture would show."""
     customers = sorted(past.targets)
-    found = []
+    found: list[tuple[Any, Any]] = []
     for start in range(0, len(customers), BATCH):
         batch = customers[start : start + BATCH]
         histories = [past.histories[customer] for customer in batch]
@@ -166,8 +167,12 @@ def _candidates(parts: Sequence[Part], past: Split, new: StandIns | None) -> tup
         k = min(CANDIDATES, scored.shape[2])
         tops = np.concatenate([ranked(scores, without, k) for scores in scored], axis=1)
         found.append((np.take_along_axis(scored, tops[None].repeat(len(parts), 0), axis=2), tops))
-    voices = np.concatenate([voice for voice, _ in found], axis=1)
-    return voices, np.concatenate([top for _, top in found])
+    voices = np.empty((len(parts), len(customers), found[0][1].shape[1]), dtype=np.float32)
+    tops = np.concatenate([top for _, top in found])
+    for start in range(0, len(customers), BATCH):  # one at a time: all of them twice is too much
+        voices[:, start : start + BATCH] = found[start // BATCH][0]
+        found[start // BATCH] = (None, None)
+    return voices, tops
 
 
 def _out_of_reach(voices: Any, tops: Any, past: Split) -> None:
