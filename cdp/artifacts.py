@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,15 @@ def folder(artifact: int) -> Path:
     path = Path(settings.ARTIFACTS) / "models" / f"{artifact:06}"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def encoder_digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def encoder_folder(name: str) -> Path:
+    """Where a text encoder is kept as the web process reads it."""
+    return Path(settings.ARTIFACTS) / "text" / encoder_digest(name)
 
 
 def save(ranker: Ranker, path: Path) -> None:

@@ -55,7 +55,7 @@ def locate(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _encoder(name: str) -> tuple[Any, Any]:
+def encoder(name: str) -> tuple[Any, Any]:
     try:
         folder = locate(name)
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -84,7 +84,7 @@ def encode(texts: Sequence[str], advance: Advance = lambda n: None) -> NDArray[n
 
 @torch.inference_mode()
 def _encode(texts: list[str]) -> NDArray[np.float32]:
-    tokenizer, model = _encoder(settings.TEXT_ENCODER)
+    tokenizer, model = encoder(settings.TEXT_ENCODER)
     inputs = tokenizer(
         texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).to(model.device)

@@ -76,6 +76,11 @@ app.conf.update(
             "schedule": 6 * 3600.0,
             "options": {"expires": 3600},
         },
+        "search": {
+            "task": "workers.learning.index_products",
+            "schedule": 20.0,
+            "options": {"expires": 40},
+        },
         "new products": {
             "task": "workers.learning.place_new_products",
             "schedule": 20.0,

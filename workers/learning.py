@@ -22,6 +22,22 @@ def train_matcher() -> int | None:
         return None
 
 
+@app.task(name="workers.learning.index_products")
+def index_products() -> int:
+    """How many products were read anew for search."""
+    from cdp.selectors.search import unread  # a look that needs no torch
+
+    if not unread():
+        return 0
+    from graph_ml.searching import index_products as index
+
+    try:
+        return index(log.info)
+    except CDPError as error:
+        log.warning("products are not read for search: %s", error)
+        return 0
+
+
 @app.task(name="workers.learning.place_new_products")
 def place_new_products() -> int:
     """How many products were made recommendable that no run has learned yet."""

@@ -17,20 +17,23 @@ from strawberry.extensions import (
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
+from api import query_encoder
 from api.graphql import cursors
 from api.graphql.context import context_of
 from api.graphql.limits import ExtentLimit
 from api.graphql.mutations import Mutation
 from api.graphql.types.changes import ProfileChange, ProfileChangeConnection, ProfileChangeEdge
 from api.graphql.types.consistency import ShopConsistency
-from api.graphql.types.content import Product, SimilarProduct
+from api.graphql.types.content import Product, SearchHit, SearchResult, SimilarProduct
 from api.graphql.types.customer import Customer, IdentifierInput, page_info
 from api.graphql.types.identity import IdentityExplanation, RuleSet
 from api.graphql.types.receipt import Receipt
+from cdp.artifacts import encoder_digest
+from cdp.channels import Channel
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.models import Scope
-from cdp.selectors import alike, changes, consistency, customers, explain, receipts, rules
+from cdp.selectors import alike, changes, consistency, customers, explain, receipts, rules, search
 
 MAX_TOKENS = 2000
 
@@ -91,6 +94,32 @@ class Query:
         found = await sync_to_async(alike.similar_products)(sku, size) if storable(sku) else []
         return [SimilarProduct(product=Product.of(row), score=score) for row, score in found]
 
+    @strawberry.field(
+        description="Products for a query, by its words and meaning and, where named, for a customer."
+    )
+    async def search(
+        self,
+        info: Info[Any, Any],
+        query: str,
+        customer: IdentifierInput | None = None,
+        channel: Channel | None = None,
+        first: int = 10,
+    ) -> SearchResult:
+        context = context_of(info)
+        context.caller.require(Scope.SLATES_READ)
+        size, on = cursors.page_size(first), context.caller.channel_or(channel)
+        asked = " ".join(query.split())
+        if not asked or len(asked) > search.LONGEST or not storable(asked):
+            raise CDPError(
+                "bad_query", f"1 to {search.LONGEST} characters are needed", field="query"
+            )
+        who = None
+        if customer is not None:
+            context.caller.require(Scope.PROFILES_READ)
+            found = await context.loaders.customers.load((customer.kind, customer.value))
+            who = found.customer.id if found else None
+        return await sync_to_async(_searched)(asked, who, on, size)
+
     @strawberry.field(description="The shop's latest consistency report.")
     async def consistency(self, info: Info[Any, Any]) -> ShopConsistency | None:
         context_of(info).caller.require(Scope.CONSISTENCY_READ)
@@ -124,6 +153,13 @@ class Query:
         ]
         info_ = page_info(edges, page.has_next, after)
         return ProfileChangeConnection(page_info=info_, edges=edges)
+
+
+def _searched(query: str, customer: int | None, channel: str, first: int) -> SearchResult:
+    digest = encoder_digest(settings.TEXT_ENCODER)
+    found = search.search(query, query_encoder.encode(query), digest, customer, channel, first)
+    items = [SearchHit(score=score, product=Product.of(row)) for row, score in found.items]
+    return SearchResult(strategy=found.strategy, items=items)
 
 
 schema = strawberry.Schema(

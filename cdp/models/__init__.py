@@ -35,6 +35,7 @@ from cdp.models.matching import Block, Label, Match, Matcher, MatcherStatus, Rec
 from cdp.models.outbox import OutboxMessage, Topic
 from cdp.models.profiles import Counter, Profile, TraitObservation
 from cdp.models.rules import RuleSet, RuleSetStatus
+from cdp.models.search import ProductText
 from cdp.models.sources import ApiKey, Scope, Source, hash_key, new_key
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "MatcherStatus",
     "OutboxMessage",
     "Product",
+    "ProductText",
     "ProductVector",
     "Profile",
     "QuarantinedEvent",

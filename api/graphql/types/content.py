@@ -110,6 +110,20 @@ class Product:
         )  # fmt: skip
 
 
+@strawberry.type(description="A product that a search found.")
+class SearchHit:
+    score: float = strawberry.field(description="fused ranks, comparable within one search")
+    product: Product
+
+
+@strawberry.type(description="What a search found, best first.")
+class SearchResult:
+    strategy: str = strawberry.field(
+        description="what was listened to: words, meaning, customer; meaning once a worker has read the catalogue"
+    )
+    items: list[SearchHit]
+
+
 @strawberry.type(description="A product like another.")
 class SimilarProduct:
     score: float = strawberry.field(description="cosine of their vectors, at most 1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,10 +25,9 @@ from cdp.models import (
 )
 from cdp.selectors.customers import by_identifiers, normalised
 from cdp.stages.catalogue import write_products
-from cdp.stages.register import register_api_key
+from tests.api.graphql.conftest import Ask
 from tests.conftest import Sent, identify, track
 
-Ask = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROFILE = """
@@ -45,33 +43,6 @@ query($value: String!, $channel: Channel) { customer(identifier: {kind: "email",
     rank reason product { sku content(locale: "en") { text locale origin facts } } } }
 } }
 """
-
-
-@pytest.fixture(autouse=True)
-def no_writer_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Exposures wait here until a test flushes them; the thread is tested with the live server."""
-    monkeypatch.setattr(BUFFER, "_ensure_thread", lambda: None)
-    yield
-    while not BUFFER.rows.empty():
-        BUFFER.rows.get_nowait()
-
-
-@pytest.fixture
-def ask(client: Client) -> Ask:
-    keys: dict[tuple[str, ...], str] = {}
-
-    def asked(
-        query: str, scopes: list[str] | None = None, channel: str = "", **variables: Any
-    ) -> dict[str, Any]:
-        wanted = tuple(scopes if scopes is not None else Scope.values)
-        if (*wanted, channel) not in keys:
-            keys[*wanted, channel] = register_api_key(f"k{len(keys)}", wanted, channel)[1]
-        headers = {"Authorization": f"Bearer {keys[*wanted, channel]}"}
-        body = json.dumps({"query": query, "variables": variables})
-        response = client.post("/graphql", body, content_type="application/json", headers=headers)
-        return response.json()  # type: ignore[no-any-return]
-
-    return asked
 
 
 @pytest.fixture
