@@ -22,6 +22,8 @@ from cdp.domain.voices import (
     standardised,
 )
 
+BLOCK = 128
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -35,9 +37,13 @@ class Mixture:
     source: str = "mixture"
 
     def scores(self, histories: Histories) -> Floats:
-        return self.combined(
-            [voice.scores(histories) for _, voice in self.parts.values()], histories
-        )
+        """Some histories at a time: every voice's scores of all products are held at once."""
+        found: list[Floats] = []
+        for start in range(0, len(histories), BLOCK):
+            part = histories[start : start + BLOCK]
+            said = [voice.scores(part) for _, voice in self.parts.values()]
+            found.append(self.combined(said, part))
+        return np.concatenate(found) if found else np.zeros((0, 0), dtype=np.float32)
 
     def combined(self, said: Sequence[Floats], histories: Histories) -> Floats:
         """The scores (n, P) from what each part said of the histories, in order."""
