@@ -83,7 +83,7 @@ def export(say: Say = lambda line: None) -> None:
     ]  # two tensors: one would be taken for both
     partial = folder / "model.partial"
     # eval(): the export leaves the modules in the wrapper's mode, and dropout would stay on.
-    with warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Hidden(model).eval(), (ids, torch.ones_like(ids)), str(partial), dynamo=False, opset_version=17,

@@ -17,7 +17,7 @@ from graph_ml.models.contract import ProductFeatures, Report
 NEAREST = 10
 LIFTS = (1.0, 1.3, 1.7, 2.2, 3.0)
 FAIR = 0.6  # of the recall of products known before
-PRICE = 0.01  # of the quality that fairness may cost
+PRICE = 0.02  # of the quality that fairness may cost
 FEWEST = 20  # customers who wanted something new
 BLOCK = 2000
 

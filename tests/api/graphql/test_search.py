@@ -43,6 +43,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = settings.ARTIFACTS
     settings.ARTIFACTS = folder
     try:
+        encode(["read before, as a worker does"])
         searching.export()
     finally:
         settings.ARTIFACTS = before
