@@ -16,6 +16,7 @@ import statistics
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -41,10 +42,13 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=50.0, help="requests a second")
+    parser.add_argument(
+        "--again", action="store_true", help="only ask again what an earlier run stored"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     set_up("slates")
-    with stack() as config:
+    with stack(fresh=not options.again) as config:
         show("slates at scale", measure(config, options), options.json)
 
 
@@ -54,11 +58,10 @@ def measure(config: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
     from cdp.stack.services import services
     from cdp.stages.register import register_api_key
 
-    artifact, vectors, customers = _fill(options.products, options.customers)
-    rows = _index(artifact, vectors, customers)
+    rows = [] if options.again else _index(*_fill(options.products, options.customers))
     web = [one for one in services(config) if one.name == "web"]
     control.up(config, web, lambda line: None)
-    key = register_api_key("bench", Scope.values, "web")[1]
+    key = register_api_key(f"bench {time.time()}", Scope.values, "web")[1]
     _asked(
         config.ports["web"], key, options, min(5.0, options.seconds)
     )  # connections, plans, caches
@@ -96,11 +99,16 @@ def _fill(products: int, customers: int) -> tuple[Any, Any, Any]:
         ],
         batch_size=5000,
     )
-    rows = Customer.objects.bulk_create([Customer() for _ in range(customers)], batch_size=5000)
+    rows = Customer.objects.bulk_create(
+        [Customer(id=n + 1, public_id=uuid.uuid4()) for n in range(customers)], batch_size=5000
+    )
     now = _now()
     made = Identifier.objects.bulk_create(
         [
-            Identifier(kind="user_id", value=f"u{n}", customer=row, first_seen_at=now, last_seen_at=now)
+            Identifier(
+                id=n + 1, kind="user_id", value=f"u{n}", customer=row, component=n + 1,
+                first_seen_at=now, last_seen_at=now,
+            )
             for n, row in enumerate(rows)
         ],
         batch_size=5000,

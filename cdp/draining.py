@@ -20,7 +20,7 @@ TakeIn = Callable[[list[OutboxMessage]], None]
 TRIES = 8
 T = TypeVar("T")
 # What a message itself may be to blame for. Anything else is a bug and is not swallowed.
-ITS_FAULT = (CDPError, DatabaseError, LookupError, ValueError, TypeError)
+ITS_FAULT = (DatabaseError, LookupError, ValueError, TypeError)
 
 
 class _Failed(Exception):
@@ -41,6 +41,13 @@ def in_transaction(topic: Topic, limit: int, take_in: TakeIn) -> int:
     try:
         return _transact(topic, limit, take_in)
     except _Failed as failed:
+        if isinstance(failed.error, CDPError):  # what the work needs is away: nobody's fault here
+            attempts = min((message.attempts for message in failed.messages), default=0)
+            outbox.postpone(
+                [message.id for message in failed.messages], str(failed.error), attempts
+            )
+            log.warning("%s postponed: %s", topic, failed.error)
+            return 0
         log.warning("%s failed together: %s", topic, failed.error)
         together = failed.messages
     done = 0
@@ -103,7 +110,7 @@ def _transact(topic: Topic, limit: int, take_in: TakeIn, only: int | None = None
         return retrying(work)
     except OperationalError:
         raise  # the store's fault, not the messages'
-    except ITS_FAULT as error:
+    except (CDPError, *ITS_FAULT) as error:
         raise _Failed(claimed, error) from error
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -22,6 +24,8 @@ from graph_ml.dataset import Split
 from graph_ml.models.contract import ProductFeatures, Recommender, Report
 
 T = TypeVar("T")
+PATIENCE = timedelta(hours=6)  # helpers wait while the leader does what they have no part in
+_together: ContextVar[bool] = ContextVar("together", default=False)
 Job = tuple[Recommender, Split, ProductFeatures]
 
 
@@ -30,7 +34,9 @@ def rank() -> int:
 
 
 def processes() -> int:
-    return dist.get_world_size() if dist.is_initialized() else 1
+    """How many train the model at hand: one, unless it was handed to all (a part of a mixture that
+    the leader fits is its own)."""
+    return dist.get_world_size() if _together.get() else 1
 
 
 @contextmanager
@@ -42,7 +48,8 @@ def joined() -> Iterator[bool]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         if rank() == 0:
             try:
@@ -63,19 +70,32 @@ def _help() -> None:
         if handed[0] is None:
             return
         model, data, features = handed[0]
-        model.fit(data, features, lambda line: None)
+        with _all():
+            model.fit(data, features, lambda line: None)
+
+
+@contextmanager
+def _all() -> Iterator[None]:
+    token = _together.set(True)
+    try:
+        yield
+    finally:
+        _together.reset(token)
 
 
 def fit(model: Recommender, data: Split, features: ProductFeatures, report: Report) -> None:
     """Fit a model, with the other processes where there are some and it is trained by batches."""
-    if processes() > 1 and isinstance(model, nn.Module):
-        dist.broadcast_object_list([(model, data, features)], src=0)
-    model.fit(data, features, report)
+    if not (dist.is_initialized() and isinstance(model, nn.Module)):
+        model.fit(data, features, report)
+        return
+    dist.broadcast_object_list([(model, data, features)], src=0)
+    with _all():
+        model.fit(data, features, report)
 
 
 def own(rows: NDArray[Any]) -> NDArray[Any]:
     """This process's part of a batch."""
-    return rows[rank() :: processes()]
+    return rows[rank() :: processes()] if processes() > 1 else rows
 
 
 def average(parameters: Iterable[nn.Parameter]) -> None:

@@ -37,7 +37,8 @@ def score_customers(
         histories = [data.histories[n] for n in part]
         found = vectors.customers(histories) if vectors else [None] * len(part)
         for n, vector, items in zip(part, found, slates(ranker, histories, again=again), strict=True):  # fmt: skip
-            yield Scored(data.customers[n], vector, items)
+            if items:
+                yield Scored(data.customers[n], vector, items)
 
 
 def strangers_slate(skus: Sequence[str], popularity: Scores) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from graph_ml import features
 from graph_ml.models.newcomers import nearest
 
 PLACING_LOCK = 7_301_007
-CUSTOMERS = 500
+CUSTOMERS = 50  # a message; a claim takes a few of them
 MOST = 2000  # new products at once
 Say = Callable[[str], None]
 
@@ -44,9 +44,10 @@ def place_new_products(say: Say = lambda line: None) -> int:
         if by is None:
             return 0
         larger = grown(ranker, new, by)
+        # A kill in between leaves them unplaced, and the next look does it all again.
+        publish.add_product_vectors(serving.pk, larger, new)
+        artifacts.save(larger, Path(serving.path) / "serving.npz")
         with transaction.atomic():
-            publish.add_product_vectors(serving.pk, larger, new)
-            artifacts.save(larger, Path(serving.path) / "serving.npz")
             _ask_for_all(serving)
         say(f"{len(new)} new products placed by their words")
         return len(new)

@@ -57,6 +57,11 @@ def decide(
     return Decision(not reasons, said or "better than every baseline and what served before")
 
 
+def no_worse(candidate: Quality, serving: Quality | None) -> bool:
+    """Within ``TOLERANCE`` of what serves, or that cannot be judged any more."""
+    return serving is None or mean(candidate.recall) >= (1 - TOLERANCE) * mean(serving.recall)
+
+
 def _not_better(candidate: Quality, other: Quality, whose: str, enough: float) -> list[str]:
     mine, theirs = mean(candidate.recall), mean(other.recall)
     low, high = _difference(candidate.recall, other.recall)

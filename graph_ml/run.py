@@ -27,7 +27,7 @@ from graph_ml.distributed import fit
 from graph_ml.measuring import Measuring
 from graph_ml.metrics import mean
 from graph_ml.models.popularity import Popularity
-from graph_ml.promotion import RECALL, decide
+from graph_ml.promotion import RECALL, decide, no_worse
 from graph_ml.tuning import tuned
 
 Say = Callable[[str], None]
@@ -76,8 +76,18 @@ def _snapshot(say: Say, afresh: bool) -> Iterator[Snapshot]:
     say(f"snapshot {taken.pk}: {taken.customers} customers, {taken.products} products, "
         f"{taken.interactions} interactions")  # fmt: skip
     states = Path(settings.ARTIFACTS) / "runs" / f"{taken.pk:06}"
-    with kept_in(states):
-        yield taken
+    try:
+        with kept_in(states):
+            yield taken
+    except CDPError:
+        _ended(
+            taken, states
+        )  # it failed and would fail again: only what was killed is gone on with
+        raise
+    _ended(taken, states)
+
+
+def _ended(taken: Snapshot, states: Path) -> None:
     Snapshot.objects.filter(pk=taken.pk).update(finished_at=timezone.now())
     rmtree(states, ignore_errors=True)
 
@@ -102,10 +112,9 @@ def _learn(say: Say, taken: Snapshot, names: list[str], trials: int) -> Result:
     make, left = _choose(measuring, names, data, (validation, test), trials)
     baselines = {name: measuring.measure(make()) for name, make in BASELINES.items()}
     chosen = measuring.measure(make())
-    decision = decide(
-        chosen.quality, {name: found.quality for name, found in baselines.items()},
-        measuring.serving(), stale=_is_stale(),
-    )  # fmt: skip
+    serving, stale = measuring.serving(), _is_stale()
+    bar = {name: found.quality for name, found in baselines.items()}
+    decision = decide(chosen.quality, bar, serving, stale=stale)
     row = chosen.row
     say(f"gate: {row.model} {'passes' if decision.promoted else 'is refused'}: {decision.reason}")
     row.reason = decision.reason
@@ -113,10 +122,15 @@ def _learn(say: Say, taken: Snapshot, names: list[str], trials: int) -> Result:
     row.save(update_fields=["status", "reason"])
     if decision.promoted:
         _put_in_service(row, make, measuring, dataset.everything(data))
-    elif serving_artifact() is None:
-        name, best = max(baselines.items(), key=lambda one: mean(one[1].quality.recall))
-        say(f"nothing serves yet: {name}, the best baseline, until something is better")
-        best.row.reason = "nothing served before: the best baseline until something is better"
+        return Result(
+            [*(found.row for found in baselines.values()), *left, row], serving_artifact()
+        )
+    name, best = max(baselines.items(), key=lambda one: mean(one[1].quality.recall))
+    nothing = serving_artifact() is None
+    if nothing or (stale and no_worse(best.quality, serving)):
+        why = "nothing served before" if nothing else "what served had learned from old data"
+        say(f"{why}: {name}, the best baseline, serves until something is better")
+        best.row.reason = f"{why}: the best baseline until something is better"
         _put_in_service(best.row, BASELINES[name], measuring, dataset.everything(data))
     return Result([*(found.row for found in baselines.values()), *left, row], serving_artifact())
 

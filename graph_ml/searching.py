@@ -11,20 +11,28 @@ from django.db import transaction
 from torch import Tensor, nn
 
 from cdp.artifacts import encoder_digest, encoder_folder
+from cdp.draining import only_one
 from cdp.models import Product, ProductText
 from graph_ml.features import product_text
 from graph_ml.text import encode, encoder
 
 MOST = 2000
+INDEXING_LOCK = 7_301_008
 Say = Callable[[str], None]
 
 
 def index_products(say: Say = lambda line: None) -> int:
-    """Write the words and vectors of products that are new or say something else; how many.
+    """Write the words and vectors of products that are new or say something else; how many. 0
+    as well while another worker is at it.
 
     Raises:
         CDPError: ``encoder_missing``, ``encoder_changed``.
     """
+    with only_one(INDEXING_LOCK) as alone:
+        return _index(say) if alone else 0
+
+
+def _index(say: Say) -> int:
     export(say)
     digest = encoder_digest(settings.TEXT_ENCODER)
     stored = {

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
+from django.db.models import Min
+from django.utils import timezone
 
 from cdp.errors import CDPError
 from cdp.graph import cypher, session
 from cdp.graph.session import Row
-from cdp.models import Snapshot
+from cdp.models import OutboxMessage, Snapshot, Topic
 
 SCHEMA = pa.schema(
     [
@@ -32,6 +35,7 @@ def take(advance: Advance = lambda rows: None) -> Snapshot:
     Raises:
         CDPError: ``graph_unavailable``; ``empty_graph`` when there is nothing to learn from.
     """
+    as_of = _as_of()
     folder = Path(settings.ARTIFACTS) / "snapshots"
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"partial-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}.parquet"
@@ -52,13 +56,21 @@ def take(advance: Advance = lambda rows: None) -> Snapshot:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     snapshot = Snapshot.objects.create(
         path="", checksum=checksum, customers=len(customers), products=len(products),
-        interactions=total,
+        interactions=total, created_at=as_of,
     )  # fmt: skip
     final = folder / f"{snapshot.pk:06}.parquet"
     partial.rename(final)
     snapshot.path = str(final)
     snapshot.save(update_fields=["path"])
     return snapshot
+
+
+def _as_of() -> datetime:
+    """What was accepted before this moment is in the graph: now, or since when the projector is
+    behind."""
+    oldest = OutboxMessage.objects.filter(topic=Topic.GRAPH).aggregate(Min("created_at"))
+    behind: datetime | None = oldest["created_at__min"]
+    return min(timezone.now(), behind) if behind else timezone.now()
 
 
 def _batches() -> Iterator[list[Row]]:

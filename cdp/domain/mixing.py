@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,12 +79,12 @@ def space(voice: Voice, most: int = 128) -> Vectors | None:
     vectors. Of a mixture's, each part's first ``most`` dimensions stand side by side, loud as it is
     listened to."""
     if isinstance(voice, Vectors):
-        return voice
+        return _of_length_one(voice)
     if not isinstance(voice, Mixture):
         return None
     if len(voice.parts) == 1:
         [(_, alone)] = voice.parts.values()
-        return alone if isinstance(alone, Vectors) else None
+        return _of_length_one(alone) if isinstance(alone, Vectors) else None
     sides = []
     for weight, part in voice.parts.values():
         if isinstance(part, Vectors):
@@ -97,3 +97,12 @@ def space(voice: Voice, most: int = 128) -> Vectors | None:
     one = np.ones(len(sides[0]), dtype=np.float32)
     joined: Floats = np.concatenate(sides, axis=1).astype(np.float32)
     return Vectors(joined / lengths(joined), one, one, unit=True)
+
+
+def _of_length_one(voice: Vectors) -> Vectors:
+    """The same customers' directions over product vectors of length 1: popularity is no likeness."""
+    long = lengths(voice.vectors)
+    one = np.ones(len(long), dtype=np.float32)
+    return replace(
+        voice, vectors=voice.vectors / long, given=voice.given * long[:, 0], asked=one, unit=True
+    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cdp.domain.mixing import Mixture
 from cdp.domain.ranking import Touch
-from cdp.domain.voices import Histories, Voice, standardised
+from cdp.domain.voices import SILENT, Histories, Neighbours, Voice, standardised
 
 Ints = NDArray[np.int64]
 SLATE = 50
@@ -48,8 +48,14 @@ def slates(
     again: frozenset[int] = frozenset(),
 ) -> Iterator[list[dict[str, Any]]]:
     """The ``count`` best products of each history, ``{"sku", "score", "reason"}``, best first, ties
-    by product; what is owned is left out unless it is bought ``again``."""
-    step = max(1, CELLS // max(1, len(ranker.skus)))
+    by product; what is owned is left out unless it is bought ``again``. None for a history that says
+    nothing: who has one is a stranger."""
+    widest = [
+        voice.by.shape[0]
+        for _, voice in ranker.mixture.parts.values()
+        if isinstance(voice, Neighbours)
+    ]
+    step = max(1, CELLS // max(1, len(ranker.skus), *widest))
     for start in range(0, len(histories), step):
         part = histories[start : start + step]
         voices = [
@@ -58,7 +64,10 @@ def slates(
         totals = ranker.mixture.combined([scores for _, _, scores in voices], part)
         for row, history in enumerate(part):
             alone = [(weight, voice, scores[row]) for weight, voice, scores in voices]
-            yield _slate(ranker, history, totals[row], alone, count, again)
+            silent = (
+                float(totals[row].std()) <= SILENT
+            )  # what was touched says nothing to the model
+            yield [] if silent else _slate(ranker, history, totals[row], alone, count, again)
 
 
 def _slate(

@@ -95,12 +95,13 @@ def run(cypher: str, **parameters: Any) -> None:
         raise _translated(error) from error
 
 
-def stream(cypher: str, **parameters: Any) -> Iterator[Row]:
-    """Rows of a read, fetched a thousand at a time."""
+def stream(cypher: str, *, seconds: float | None = None, **parameters: Any) -> Iterator[Row]:
+    """Rows of a read, fetched a thousand at a time; the server gives it up after ``seconds``."""
     try:
         database = settings.NEO4J_DATABASE
         with driver().session(database=database, fetch_size=1000) as session:
-            for record in session.run(cypher, parameters):
+            asked: Any = neo4j.Query(cypher, timeout=seconds) if seconds else cypher
+            for record in session.run(asked, parameters):
                 yield record.data()
     except (DriverError, Neo4jError, OSError) as error:
         raise _translated(error) from error

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from django.db import connection, transaction
 
 from cdp.models import Product, ProductVector
-from cdp.selectors.slates import serving_artifact
+from cdp.selectors.slates import serving_artifact, showable
 
 # How many of the graph's nodes a search keeps in hand: recall for time (pgvector's own is 40).
 SEARCH = 200
+SPARE = 4  # so many times more are looked at, because some may not be shown
 
 
 def nearest(artifact: int, vector: Iterable[float], count: int) -> list[tuple[str, float]]:
@@ -36,19 +37,21 @@ def _nearest(artifact: int, text: str, dimensions: int, count: int) -> list[tupl
         return [(sku, float(score)) for sku, score in cursor.fetchall()]
 
 
-def similar_products(sku: str, count: int) -> list[tuple[Product, float]]:
-    """The products most like one (cosine), itself left out; none where the serving artifact does
+def similar_products(sku: str, count: int, channel: str) -> list[tuple[Product, float]]:
+    """The products most like one (cosine), itself left out, as the channel may
+    show them; none where the serving artifact does
     not know it or has no vectors."""
     artifact = serving_artifact()
     row = ProductVector.objects.filter(artifact=artifact, product__sku=sku).first()
     if artifact is None or row is None:
         return []
-    found = [
-        (other, score)
-        for other, score in nearest(artifact.pk, row.vector, count + 1)
-        if other != sku
+    found = nearest(artifact.pk, row.vector, SPARE * count + 1)
+    shown = [
+        (product, score)
+        for product, score in _products(found)
+        if product.sku != sku and showable(product, channel)
     ]
-    return _products(found[:count])
+    return shown[:count]
 
 
 def _products(found: Sequence[tuple[str, float]]) -> list[tuple[Product, float]]:

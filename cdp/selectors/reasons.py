@@ -24,7 +24,8 @@ class Path(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """``others``: customers beside this one who touched both products (None: fewer than three);
+    """``others``: customers beside this one who touched both products (None: fewer than three, or
+    the graph is away);
     ``shared``: what both products have in common; ``evidence``: the share of each kind of voice in
     the score."""
 
@@ -47,7 +48,7 @@ def who_touched_both(paths: Iterable[Path]) -> dict[Path, int]:
 
     def read() -> None:
         rows = [path._asdict() for path in wanted]
-        found.extend(session.stream(cypher.COUNT_WHO_TOUCHED_BOTH, rows=rows))
+        found.extend(session.stream(cypher.COUNT_WHO_TOUCHED_BOTH, seconds=SECONDS, rows=rows))
 
     session.within(SECONDS, read)
     counted = {Path(row["customer"], row["touched"], row["shown"]): row["others"] for row in found}
@@ -55,7 +56,7 @@ def who_touched_both(paths: Iterable[Path]) -> dict[Path, int]:
 
 
 def explanation(
-    shown: Product, reason: Mapping[str, Any], touched: Product | None, others: int
+    shown: Product, reason: Mapping[str, Any], touched: Product | None, others: int | None
 ) -> Explanation:
     """The reason that was kept with the slate, put into words with what the stores say of it."""
     evidence = {str(kind): float(share) for kind, share in reason.get("from", {}).items()}
@@ -68,9 +69,9 @@ def explanation(
         if touched and (value := getattr(touched, attribute)) and value == getattr(shown, attribute)
     ]
     parts = [f"You {verb} {name}."]
-    if others >= FEWEST:
+    count = others if others is not None and others >= FEWEST else None
+    if count:
         parts.append(f"{others} other customers who looked at or bought it chose this too.")
     if shared:
         parts.append(f"Both: {', '.join(shared)}.")
-    count = others if others >= FEWEST else None
     return Explanation(" ".join(parts), touched, verb, count, shared, evidence)

@@ -12,21 +12,25 @@ from django.db import connection
 from cdp.artifacts import encoder_digest
 from cdp.graph.projection import refusing
 from cdp.models import CustomerVector, Product
-from cdp.selectors.slates import serving_artifact, showable
+from cdp.selectors.slates import serving_artifact
 
 CANDIDATES = 100
 DAMP = 60  # of reciprocal rank fusion (Cormack, Clarke & Büttcher 2009)
 WEIGHTS = {"words": 1.0, "meaning": 1.0, "customer": 0.5}
 LONGEST = 300
+WORDS = 12  # of a query that count as words
 _WORD = re.compile(r"\w+")
 
 _WORDS = """
-    SELECT product_id FROM cdp_producttext, to_tsquery('simple', %s) AS asked
+    SELECT product_id FROM cdp_producttext t JOIN cdp_product p ON p.id = t.product_id,
+         to_tsquery('simple', %s) AS asked
     WHERE to_tsvector('simple', coalesce(words, '')) @@ asked
+      AND p.in_stock AND (p.channels = '{}' OR %s = ANY (p.channels))
     ORDER BY ts_rank_cd(to_tsvector('simple', coalesce(words, '')), asked) DESC, product_id LIMIT %s
 """
 _MEANING = """
-    SELECT product_id FROM cdp_producttext WHERE encoder = %s
+    SELECT product_id FROM cdp_producttext t JOIN cdp_product p ON p.id = t.product_id
+    WHERE encoder = %s AND p.in_stock AND (p.channels = '{}' OR %s = ANY (p.channels))
     ORDER BY vector <=> %s::vector, product_id LIMIT %s
 """
 # The words are put together as graph_ml.features.product_text does it.
@@ -63,9 +67,9 @@ def search(
     ``meaning``: the query's vector by ``encoder``; None where there is none yet, and words alone
     count. Ranks are fused, not scores: they have no unit in common.
     """
-    ranks = {"words": _by_words(query)}
+    ranks = {"words": _by_words(query, channel)}
     if meaning is not None:
-        ranks["meaning"] = _rows(_MEANING, [encoder, _text(meaning), CANDIDATES])
+        ranks["meaning"] = _rows(_MEANING, [encoder, channel, _text(meaning), CANDIDATES])
     candidates = sorted({product for ranked in ranks.values() for product in ranked})
     if customer is not None and candidates:
         ranks["customer"] = _for(customer, candidates)
@@ -75,7 +79,7 @@ def search(
             score[product] = score.get(product, 0.0) + WEIGHTS[name] / (DAMP + place + 1)
     products = Product.objects.in_bulk(list(score))
     best = sorted(score, key=lambda product: (-score[product], product))
-    shown = [(products[id_], score[id_]) for id_ in best if showable(products[id_], channel)]
+    shown = [(products[id_], score[id_]) for id_ in best]
     return Found(" + ".join(name for name, ranked in ranks.items() if ranked), shown[:first])
 
 
@@ -86,13 +90,13 @@ def unread() -> bool:
         return cursor.fetchone() is not None
 
 
-def _by_words(query: str) -> list[int]:
+def _by_words(query: str, channel: str) -> list[int]:
     """Any of the words; the last may be the beginning of one."""
-    words = _WORD.findall(query.lower())
+    words = _WORD.findall(query.lower())[:WORDS]
     if not words:
         return []
     asked = " | ".join([*words[:-1], f"{words[-1]}:*"])
-    return _rows(_WORDS, [asked, CANDIDATES])
+    return _rows(_WORDS, [asked, channel, CANDIDATES])
 
 
 def _for(customer: int, candidates: list[int]) -> list[int]:

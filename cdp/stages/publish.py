@@ -20,9 +20,9 @@ from cdp.models import (
     ArtifactStatus,
     Customer,
     CustomerVector,
-    Event,
     Product,
     ProductVector,
+    Profile,
     Slate,
     Topic,
 )
@@ -30,6 +30,7 @@ from cdp.selectors.slates import served_before
 
 Vector = Iterable[float]
 CHUNK = 1000
+MESSAGE = 50  # customers
 KEPT = 2
 INDEXED_FROM = 10_000
 SLACK = timedelta(minutes=5)  # events that were accepted but not yet in the graph
@@ -64,24 +65,27 @@ def roll_back(actor: str, reason: str) -> Artifact:
             row.reason = f"rolled back by {actor}: {reason}"
             row.save(update_fields=["status", "reason"])
         before.status = ArtifactStatus.SERVING
-        before.save(update_fields=["status"])
-        _catch_up(before)
+        before.served_from = timezone.now()
+        before.save(update_fields=["status", "served_from"])
+        kept = before.slates.filter(customer__isnull=False)
+        _catch_up(before, kept.values_list("customer_id", flat=True))
     return before
 
 
-def _catch_up(artifact: Artifact) -> None:
-    """Who acted since the artifact's slates were computed gets a fresh one."""
+def _catch_up(artifact: Artifact, also: Iterable[int | None] = ()) -> None:
+    """Whose profile changed since the snapshot (they acted, or were merged, split, or refused) gets a
+    fresh slate, and so do others whose stored one may be of before."""
     since = artifact.snapshot.created_at - SLACK
-    events = Event.objects.filter(received_at__gte=since, subject__customer__isnull=False)
-    customers = events.exclude(verb="").values_list("subject__customer_id", flat=True).distinct()
-    ids = sorted(customers)
-    for first in range(0, len(ids), CHUNK):
-        outbox.add(Topic.SLATES, {"slates": ids[first : first + CHUNK]})
+    changed = Profile.objects.filter(changed_at__gte=since).values_list("customer_id", flat=True)
+    ids = sorted({id_ for id_ in (*changed, *also) if id_ is not None})
+    for first in range(0, len(ids), MESSAGE):
+        outbox.add(Topic.SLATES, {"slates": ids[first : first + MESSAGE]})
 
 
 def _prune() -> None:
     """Vectors and slates of artifacts that no rollback would reach; their rows and files stay."""
-    kept = Artifact.objects.filter(served_from__isnull=False).order_by("-served_from")[:KEPT]
+    able = Artifact.objects.filter(status__in=(ArtifactStatus.SERVING, ArtifactStatus.RETIRED))
+    kept = able.filter(served_from__isnull=False).order_by("-served_from")[:KEPT]
     ids = list(kept.values_list("pk", flat=True))
     gone = ProductVector.objects.exclude(artifact_id__in=ids)
     for artifact in set(gone.values_list("artifact_id", flat=True)):
@@ -111,6 +115,8 @@ def add_product_vectors(artifact: int, ranker: Ranker, skus: Sequence[str]) -> i
         return 0
     products = dict(Product.objects.filter(sku__in=list(skus)).values_list("sku", "id"))
     with transaction.atomic(), connection.cursor() as cursor:
+        again = ProductVector.objects.filter(artifact_id=artifact)
+        again.filter(product_id__in=list(products.values())).delete()
         sql = "COPY cdp_productvector (artifact_id, product_id, vector, fold_weight) FROM STDIN"
         with cursor.copy(sql) as copy:
             for n, sku in enumerate(ranker.skus):

@@ -7,7 +7,7 @@ for who acted since are the same function of the same history.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -51,11 +51,10 @@ def refresh(customers: Iterable[int]) -> int:
         if serving is None or not ids:
             return 0
         artifact, path = serving
-        ranker = ranker_of(path)
+        together((_HOLD, [_ALONE, arrays.ints(ids)]))
+        ranker = ranker_of(path)  # after the wait: it may have grown meanwhile
         histories = _histories(ids, ranker)
-        known = [id_ for id_ in ids if histories[id_]]
-        _write(artifact, ids, known, [histories[id_] for id_ in known], ranker)
-    return len(known)
+        return _write(artifact, ids, {id_: own for id_, own in histories.items() if own}, ranker)
 
 
 def _serving() -> tuple[int, str] | None:
@@ -67,7 +66,7 @@ def _serving() -> tuple[int, str] | None:
 
 
 def _histories(ids: Sequence[int], ranker: Ranker) -> dict[int, list[Touch]]:
-    _, rows = together((_HOLD, [_ALONE, arrays.ints(ids)]), (_HISTORIES, [arrays.ints(ids)]))
+    [rows] = together((_HISTORIES, [arrays.ints(ids)]))
     found: dict[int, list[Touch]] = {id_: [] for id_ in ids}
     for customer, sku, verb, at in rows:
         product = ranker.index.get(sku)
@@ -79,20 +78,18 @@ def _histories(ids: Sequence[int], ranker: Ranker) -> dict[int, list[Touch]]:
 def _write(
     artifact: int,
     ids: Sequence[int],
-    known: Sequence[int],
-    histories: Sequence[Sequence[Touch]],
+    histories: Mapping[int, Sequence[Touch]],
     ranker: Ranker,
-) -> None:
+) -> int:
     again = bought_again(ranker.index)
+    made = dict(zip(histories, slates(ranker, list(histories.values()), again=again), strict=True))
+    known = [customer for customer, items in made.items() if items]
     vectors = space(ranker.voice)
-    found: Any = vectors.customers(histories) if vectors and known else []
-    rows = [
-        (artifact, customer, json.dumps(items))
-        for customer, items in zip(known, slates(ranker, histories, again=again), strict=True)
-    ]
+    found: Any = vectors.customers([histories[id_] for id_ in known]) if vectors and known else []
+    rows = [(artifact, customer, json.dumps(made[customer])) for customer in known]
     places = [(artifact, customer, _text(row)) for customer, row in zip(known, found, strict=False)]
     with connection.cursor() as cursor:
-        gone: list[Any] = [artifact, [id_ for id_ in ids if id_ not in set(known)]]
+        gone: list[Any] = [artifact, sorted(set(ids) - set(known))]
         for table in ("cdp_slate", "cdp_customervector"):
             cursor.execute(
                 f"DELETE FROM {table} WHERE artifact_id = %s AND customer_id = ANY (%s)", gone
@@ -109,6 +106,7 @@ def _write(
             "DO UPDATE SET vector = EXCLUDED.vector",
             places,
         )
+    return len(known)
 
 
 def _text(vector: Any) -> str:

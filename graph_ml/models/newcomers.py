@@ -37,19 +37,20 @@ def nearest(
     """How much each of the ``old`` products speaks for each of the ``new`` ones (both of the rows of
     ``text``): the cosine of the nearest, rows adding up to 1; columns are all rows of the text up to
     the last old one."""
-    if not text.any() or not len(new) or len(old) < NEAREST:
+    if not text.any() or not len(new) or not len(old):
         return None
     text = text - text.mean(axis=0)
     text /= np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-9)
+    count = min(NEAREST, len(old))
     near, weight = [], []
     for start in range(0, len(new), BLOCK):
         cosine = text[new[start : start + BLOCK]] @ text[old].T
-        place = np.argpartition(-cosine, NEAREST - 1, axis=1)[:, :NEAREST]
+        place = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
         near.append(old[place])
         weight.append(np.maximum(np.take_along_axis(cosine, place, axis=1), 1e-3))
     weights = np.concatenate(weight)
     weights /= weights.sum(axis=1, keepdims=True)
-    starts = np.arange(0, NEAREST * len(new) + 1, NEAREST)
+    starts = np.arange(0, count * len(new) + 1, count)
     shape = (len(new), int(old.max()) + 1 if new.min() > old.max() else len(text))
     by = sparse.csr_matrix((weights.ravel(), np.concatenate(near).ravel(), starts), shape=shape)
     return by.astype(np.float32)

@@ -11,6 +11,7 @@ from strawberry.types import Info
 
 from api.graphql.context import context_of
 from api.graphql.types.content import Product, Viewer
+from cdp.errors import CDPError
 from cdp.selectors import reasons
 from cdp.selectors.reasons import Path
 from cdp.selectors.slates import Recommended, ServedSlate
@@ -22,7 +23,7 @@ class Explanation:
     touched: Product | None = strawberry.field(description="what the customer did something with")
     verb: str | None
     others: int | None = strawberry.field(
-        description="other customers who touched both products; null: fewer than 3"
+        description="other customers who touched both products; null: fewer than 3, or the graph is away"
     )
     shared: list[str] = strawberry.field(description="what both products have in common")
     evidence: JSON = strawberry.field(
@@ -57,12 +58,16 @@ class Recommendation:
     @strawberry.field(description="The paths and words behind the reason, read from the graph.")
     async def explanation(self, info: Info[Any, Any]) -> Explanation:
         loaders, reason = context_of(info).loaders, self.item.reason
-        touched, others = None, 0
+        touched, others = None, None
         if reason.get("kind") == "touch":
             sku = reason["sku"]
             touched = await loaders.products.load(sku)
             path = Path(str(self.viewer.customer), sku, self.product.sku)
-            others = await loaders.paths.load(path) or 0
+            try:
+                others = await loaders.paths.load(path)
+            except CDPError as error:
+                if not error.retryable:  # a graph that is away takes the count away, not the slate
+                    raise
         made = reasons.explanation(self.item.product, reason, touched, others)
         return Explanation(
             text=made.text, touched=Product.of(made.touched) if made.touched else None,

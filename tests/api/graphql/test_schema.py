@@ -348,11 +348,18 @@ def test_similar_products_by_the_vectors_of_what_serves(ask: Ask, slate: None) -
         ProductVector.objects.create(
             artifact=artifact, product=product, vector=vector, fold_weight=1
         )
-    query = '{ similarProducts(sku: "T1", first: 2) { score product { sku } } }'
+    query = '{ similarProducts(sku: "T1", first: 2, channel: APP) { score product { sku } } }'
     found = ask(query)["data"]["similarProducts"]
     assert [row["product"]["sku"] for row in found] == ["T5", "T2"]
     assert found[0]["score"] == pytest.approx(0.96, abs=1e-6)
-    assert ask('{ similarProducts(sku: "unknown") { score } }')["data"]["similarProducts"] == []
-    assert errors(ask('{ similarProducts(sku: "T1", first: 0) { score } }')) == [
+    on_web = ask(query.replace("APP", "WEB"))["data"]["similarProducts"]
+    assert [row["product"]["sku"] for row in on_web] == ["T5", "T4"]  # T2 is for the app alone
+    assert (
+        ask('{ similarProducts(sku: "unknown", channel: WEB) { score } }')["data"][
+            "similarProducts"
+        ]
+        == []
+    )
+    assert errors(ask('{ similarProducts(sku: "T1", first: 0, channel: WEB) { score } }')) == [
         ("bad_page_size", "first")
     ]

@@ -42,8 +42,11 @@ def test_it_stands_on_a_slate_beside_the_one_it_is_like() -> None:
     larger = grown(Ranker(["tea", "pot", "tent"], VOICES[0]), ["teapot"], BY)
     [slate] = slates(larger, [HISTORY], 2)
     assert [item["sku"] for item in slate] == ["pot", "teapot"]
-    touched = [Touch(3, "viewed", 1)]  # touching what is new is no error, and says what is near
-    assert len(next(slates(larger, [touched], 4))) == 4
+    # What is new leads nowhere yet by lists, and by vectors to where it stands.
+    touched = [Touch(3, "viewed", 1)]
+    assert next(slates(larger, [touched], 4)) == []
+    placed = grown(Ranker(["tea", "pot", "tent"], VOICES[1]), ["teapot"], BY)
+    assert next(slates(placed, [touched], 4))[0]["sku"] == "pot"
 
 
 def test_it_grows_twice_and_of_one_that_has_newcomers_already() -> None:

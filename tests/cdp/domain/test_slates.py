@@ -76,3 +76,9 @@ def test_many_histories_give_what_each_alone_gives(count: int) -> None:
     histories = [LOOKED, [Touch(1, "viewed", 1)], [Touch(3, "viewed", 1)]]
     together = list(slates(RANKER, histories, count))
     assert together == [next(slates(RANKER, [history], count)) for history in histories]
+
+
+def test_a_history_that_says_nothing_to_the_model_has_no_slate() -> None:
+    """The tent leads nowhere: who looked at it alone is a stranger, not given what comes first."""
+    first, second = slates(RANKER, [[Touch(3, "viewed", 1)], LOOKED], 1)
+    assert first == [] and second

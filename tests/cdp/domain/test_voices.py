@@ -83,7 +83,11 @@ def test_a_mixture_adds_what_is_standardised() -> None:
 
 
 def test_a_mixture_has_a_space_where_a_voice_has_vectors() -> None:
-    assert space(UNIT) is UNIT
+    unit = space(UNIT)
+    assert unit is not None and unit.vectors == pytest.approx(UNIT.vectors)
+    loud = space(Vectors(PLACES * 3, ONE, ONE * 2))
+    assert loud is not None and loud.vectors == pytest.approx(PLACES)
+    assert loud.customers([HISTORY])[0] == pytest.approx(unit.customers([HISTORY])[0])
     assert space(LISTS) is None and space(Mixture({"lists": (1.0, LISTS)})) is None
     found = space(MIXTURE)
     assert found is not None and np.linalg.norm(found.vectors, axis=1) == pytest.approx([1, 1, 1])

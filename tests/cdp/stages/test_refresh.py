@@ -191,3 +191,32 @@ def test_rollback_serves_what_served_before_and_catches_up(web: Source, send: Se
     )
     with pytest.raises(CDPError, match="nothing_to_roll_back"):
         publish.roll_back("admin", "again")
+
+
+def test_after_a_rollback_the_next_promotion_keeps_what_served(web: Source, send: Sent) -> None:
+    first = put_in_service()
+    put_in_service()
+    publish.roll_back("admin", "worse")
+    put_in_service()
+    assert publish.roll_back("admin", "worse again") == first
+
+
+def test_a_split_before_a_rollback_is_not_undone_by_it(
+    web: Source, app: Source, send: Sent
+) -> None:
+    """Alice's phone was taken for hers while the first artifact served; then it was split off. The
+    slate of before must not come back with the rollback."""
+    put_in_service()
+    send(web, viewed("m1", "tea"))
+    send(app, identify("m2", 1, userId="alice", anonymousId="a-phone"))
+    settle()
+    put_in_service()
+    settle()
+    alice = Customer.objects.get(identifiers__value="alice")
+    phone = alice.identifiers.get(value="a-phone")
+    pipeline.split_customer(str(alice.public_id), [phone.id], "admin", "not hers")
+    settle()
+    publish.roll_back("admin", "worse")
+    settle()
+    assert slate_of("alice")[0] == "pot"
+    assert slate_of("a-phone") == ["tent"]
