@@ -15,7 +15,7 @@ from graph_ml.metrics import Judged
 from graph_ml.models.contract import ProductFeatures, Report
 
 NEAREST = 10
-LIFTS = (1.0, 1.3, 1.7, 2.2, 3.0)
+LIFTS = (1.0, 1.15, 1.3, 1.45, 1.6, 1.8, 2.2, 3.0)
 FAIR = 0.6  # of the recall of products known before
 PRICE = 0.02  # of the quality that fairness may cost
 FEWEST = 20  # customers who wanted something new
