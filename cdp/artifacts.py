@@ -73,10 +73,10 @@ def load(path: Path) -> Ranker:
     """Read back what ``save`` wrote.
 
     Raises:
-        CDPError: ``artifact_missing``, or ``artifact_unreadable`` (cut off, or of another version).
+        CDPError: ``artifact_missing`` (retryable: its folder may be mounted late), or ``artifact_unreadable`` (cut off, or of another version).
     """
     if not path.is_file():
-        raise CDPError("artifact_missing", f"{path} is gone")
+        raise CDPError("artifact_missing", f"{path} is gone", retryable=True)
     try:
         with np.load(path) as stored:
             header = json.loads(str(stored["header"]))

@@ -41,7 +41,7 @@ def in_transaction(topic: Topic, limit: int, take_in: TakeIn) -> int:
     try:
         return _transact(topic, limit, take_in)
     except _Failed as failed:
-        if isinstance(failed.error, CDPError):  # what the work needs is away: nobody's fault here
+        if isinstance(failed.error, CDPError) and failed.error.retryable:  # something is away
             attempts = min((message.attempts for message in failed.messages), default=0)
             outbox.postpone(
                 [message.id for message in failed.messages], str(failed.error), attempts
