@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from cdp.statements import execute, together
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=30)
 MOST_ATTEMPTS = 10
+SLATE_CUSTOMERS = 50
 
 
 def add(topic: Topic, payload: dict[str, Any]) -> None:
@@ -33,16 +34,18 @@ def add(topic: Topic, payload: dict[str, Any]) -> None:
     )
 
 
-def add_slates(customers: Sequence[int]) -> None:
-    """Ask for fresh slates in the open transaction, where an artifact serves (else a learning run
-    will compute everybody's)."""
+def add_slates(customers: Iterable[int]) -> None:
+    """Ask for fresh slates in the open transaction, a few customers a message, where an artifact
+    serves (else a learning run will compute everybody's)."""
     if not connection.in_atomic_block:
         raise RuntimeError("outbox.add_slates() needs the transaction of the fact it follows")
-    execute(
-        "INSERT INTO cdp_outboxmessage (topic, payload) SELECT %s, %s::jsonb "
-        "WHERE EXISTS (SELECT FROM cdp_artifact WHERE status = 'serving')",
-        [Topic.SLATES.value, json.dumps({"slates": list(customers)})],
-    )
+    ids = sorted(set(customers))
+    for first in range(0, len(ids), SLATE_CUSTOMERS):
+        execute(
+            "INSERT INTO cdp_outboxmessage (topic, payload) SELECT %s, %s::jsonb "
+            "WHERE EXISTS (SELECT FROM cdp_artifact WHERE status = 'serving')",
+            [Topic.SLATES.value, json.dumps({"slates": ids[first : first + SLATE_CUSTOMERS]})],
+        )
 
 
 def claim(topic: Topic, limit: int, only: int | None = None) -> list[OutboxMessage]:

@@ -73,7 +73,6 @@ RECORDS = 100
 RECORD_MESSAGES = 4
 GRAPH_MESSAGES = 40
 SLATE_MESSAGES = 10
-SLATE_CUSTOMERS = 50
 GRAPH_IDS = 20_000
 CONTENT_PRODUCTS = 500
 
@@ -373,7 +372,7 @@ def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
     changed = fold(recount | applied.moved, applied.customers)
     identities = applied.moved | applied.flipped | recount
     _hand_to_graph([], identities, {*applied.customers, *changed}, rehung)
-    _hand_to_slates({*applied.customers, *changed})
+    outbox.add_slates({*applied.customers, *changed})
 
 
 def _take_in_events(messages: list[OutboxMessage]) -> None:
@@ -386,7 +385,7 @@ def _take_in_events(messages: list[OutboxMessage]) -> None:
         outbox.add(Topic.RECORDS, {"records": records[first : first + RECORDS]})
     identities = done.moved | done.flipped | done.recount
     _hand_to_graph(done.acts, identities, {*done.customers, *changed}, done.rehung)
-    _hand_to_slates({*done.customers, *changed})
+    outbox.add_slates({*done.customers, *changed})
 
 
 def _take_in_records(messages: list[OutboxMessage]) -> None:
@@ -414,13 +413,6 @@ def _hand_to_graph(
         for first in range(0, max(map(len, named.values())), GRAPH_IDS):
             part = {name: ids[first : first + GRAPH_IDS] for name, ids in named.items()}
             outbox.add(Topic.GRAPH, part)
-
-
-def _hand_to_slates(customers: Iterable[int]) -> None:
-    """Ask for fresh slates; while nothing serves there is nothing to ask for."""
-    ids = sorted(customers)
-    for first in range(0, len(ids), SLATE_CUSTOMERS):
-        outbox.add_slates(ids[first : first + SLATE_CUSTOMERS])
 
 
 def _take_in_slates(messages: list[OutboxMessage]) -> None:

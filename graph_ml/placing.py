@@ -11,7 +11,7 @@ from django.db import transaction
 from cdp import artifacts, outbox
 from cdp.domain.growing import grown
 from cdp.draining import only_one
-from cdp.models import Artifact, Slate
+from cdp.models import Slate
 from cdp.selectors.ranker import ranker_of, unplaced
 from cdp.selectors.slates import serving_artifact
 from cdp.stages import publish
@@ -19,7 +19,6 @@ from graph_ml import features
 from graph_ml.models.newcomers import nearest
 
 PLACING_LOCK = 7_301_007
-CUSTOMERS = 50  # a message; a claim takes a few of them
 MOST = 2000  # new products at once
 Say = Callable[[str], None]
 
@@ -48,13 +47,8 @@ def place_new_products(say: Say = lambda line: None) -> int:
         publish.add_product_vectors(serving.pk, larger, new)
         artifacts.save(larger, Path(serving.path) / "serving.npz")
         with transaction.atomic():
-            _ask_for_all(serving)
+            rows = Slate.objects.filter(artifact=serving, customer__isnull=False)
+            known = rows.values_list("customer_id", flat=True)
+            outbox.add_slates(id_ for id_ in known if id_ is not None)
         say(f"{len(new)} new products placed by their words")
         return len(new)
-
-
-def _ask_for_all(serving: Artifact) -> None:
-    rows = Slate.objects.filter(artifact=serving, customer__isnull=False).order_by("customer_id")
-    ids = list(rows.values_list("customer_id", flat=True))
-    for first in range(0, len(ids), CUSTOMERS):
-        outbox.add_slates([id_ for id_ in ids[first : first + CUSTOMERS] if id_ is not None])

@@ -19,7 +19,7 @@ FEWEST = 20  # customers of a group that is judged by itself
 
 @dataclass(frozen=True)
 class Quality:
-    """``values``: recall@20 and ndcg@20 of each customer; ``groups``: which of them belong to which;
+    """``recall`` and ``ndcg`` at 20 of each customer; ``groups``: which of them belong to which;
     ``tail``: share of all places given to the long tail's products."""
 
     recall: Floats
@@ -118,14 +118,18 @@ def _diversity(found: Judged, text: NDArray[np.float32], most: int = 2000) -> fl
     return float(np.mean(distances)) if distances else 0.0
 
 
-def by_warmth(found: Judged, data: Split) -> dict[str, float]:
-    """recall@20 over targets that were touched before (warm) and that nobody had touched (cold)."""
-    degree = np.asarray((data.matrix > 0).sum(axis=0)).ravel()
+def by_warmth(
+    found: Judged, data: Split, cold: NDArray[np.bool_] | None = None
+) -> dict[str, float]:
+    """recall@20 over targets that were touched before (warm) and that nobody had touched (cold);
+    ``cold`` (P,) says which those are, where they are known already."""
+    if cold is None:
+        cold = np.asarray((data.matrix > 0).sum(axis=0)).ravel() == 0
     told: dict[str, float] = {}
-    for name, cold in (("warm", False), ("cold", True)):
+    for name, is_cold in (("warm", False), ("cold", True)):
         shares = []
         for row, customer in enumerate(found.customers):
-            wanted = {p for p in data.targets[customer] if (degree[p] == 0) == cold}
+            wanted = {p for p in data.targets[customer] if cold[p] == is_cold}
             if wanted:
                 shares.append(len(wanted & set(found.top[row].tolist())) / len(wanted))
         if shares:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,10 +24,11 @@ from graph_ml import dataset, features, inference, snapshot
 from graph_ml.candidates import BASELINES, CANDIDATES, Make
 from graph_ml.checkpoints import kept_in
 from graph_ml.distributed import fit
-from graph_ml.measuring import Measuring
+from graph_ml.measuring import Measured, Measuring
 from graph_ml.metrics import mean
 from graph_ml.models.popularity import Popularity
 from graph_ml.promotion import RECALL, decide, no_worse
+from graph_ml.quality import Quality
 from graph_ml.tuning import tuned
 
 Say = Callable[[str], None]
@@ -80,9 +81,8 @@ def _snapshot(say: Say, afresh: bool) -> Iterator[Snapshot]:
         with kept_in(states):
             yield taken
     except CDPError:
-        _ended(
-            taken, states
-        )  # it failed and would fail again: only what was killed is gone on with
+        # It failed and would fail again: only what was killed is gone on with.
+        _ended(taken, states)
         raise
     _ended(taken, states)
 
@@ -122,17 +122,23 @@ def _learn(say: Say, taken: Snapshot, names: list[str], trials: int) -> Result:
     row.save(update_fields=["status", "reason"])
     if decision.promoted:
         _put_in_service(row, make, measuring, dataset.everything(data))
-        return Result(
-            [*(found.row for found in baselines.values()), *left, row], serving_artifact()
-        )
+    else:
+        _fall_back(baselines, serving, stale, measuring)
+    return Result([*(found.row for found in baselines.values()), *left, row], serving_artifact())
+
+
+def _fall_back(
+    baselines: Mapping[str, Measured], serving: Quality | None, stale: bool, measuring: Measuring
+) -> None:
+    """The best baseline serves where nothing does, or where what does is stale and no better."""
     name, best = max(baselines.items(), key=lambda one: mean(one[1].quality.recall))
     nothing = serving_artifact() is None
     if nothing or (stale and no_worse(best.quality, serving)):
         why = "nothing served before" if nothing else "what served had learned from old data"
-        say(f"{why}: {name}, the best baseline, serves until something is better")
+        measuring.say(f"{why}: {name}, the best baseline, serves until something is better")
         best.row.reason = f"{why}: the best baseline until something is better"
-        _put_in_service(best.row, BASELINES[name], measuring, dataset.everything(data))
-    return Result([*(found.row for found in baselines.values()), *left, row], serving_artifact())
+        full = dataset.everything(measuring.data)
+        _put_in_service(best.row, BASELINES[name], measuring, full)
 
 
 def _is_stale() -> bool:

@@ -78,7 +78,7 @@ class _Hidden(nn.Module):
 
 
 def export(say: Say = lambda line: None) -> None:
-    """Write the encoder as ONNX beside its tokenizer, once; the tokenizer last, the model by a
+    """Write the encoder as ONNX beside its tokenizer, once; the tokenizer first, the model by a
     rename, so that a reader finds both or none."""
     folder = encoder_folder(settings.TEXT_ENCODER)
     if (folder / "model.onnx").is_file():
@@ -86,11 +86,9 @@ def export(say: Say = lambda line: None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, model = encoder(settings.TEXT_ENCODER)
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-    ids = torch.arange(1, 9, device=model.device)[
-        None, :
-    ]  # two tensors: one would be taken for both
+    ids = torch.arange(1, 9, device=model.device)[None, :]
     partial = folder / "model.partial"
-    # eval(): the export leaves the modules in the wrapper's mode, and dropout would stay on.
+    # Two tensors: one would be taken for both inputs. eval(): the export leaves the modules in the wrapper's mode, and dropout would stay on.
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

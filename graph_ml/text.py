@@ -21,6 +21,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
+from cdp.artifacts import encoder_folder
 from cdp.errors import CDPError
 from graph_ml.device import choose
 
@@ -103,8 +104,7 @@ class _Cache:
     """Vectors of texts seen before, one file an encoder."""
 
     def __init__(self, encoder: str) -> None:
-        name = hashlib.sha256(encoder.encode()).hexdigest()[:16]
-        self.path = Path(settings.ARTIFACTS) / "text" / f"{name}.npz"
+        self.path = encoder_folder(encoder).with_suffix(".npz")
         self.vectors: dict[str, NDArray[np.float32]] = {}
         self.changed = False
         if self.path.exists():

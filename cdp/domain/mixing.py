@@ -63,12 +63,15 @@ class Mixture:
         return next(lists, None)
 
     def shares(self, history: Sequence[Touch], products: Ints) -> Floats:
-        """By the fixed weights: what a network makes of them is no sum over touches."""
+        said = [voice.scores([history])[0] for _, voice in self.parts.values()]
+        return self.shares_of(said, history, products)
+
+    def shares_of(self, said: Sequence[Floats], history: Sequence[Touch], products: Ints) -> Floats:
+        """The shares where each part's scores (P,) of the history are at hand. By the fixed weights:
+        what a network makes of them is no sum over touches."""
         found = [
-            weight
-            / max(float(voice.scores([history])[0].std()), SILENT)
-            * voice.shares(history, products)
-            for weight, voice in self.parts.values()
+            weight / max(float(scores.std()), SILENT) * voice.shares(history, products)
+            for (weight, voice), scores in zip(self.parts.values(), said, strict=True)
         ]
         total: Floats = np.sum(found, axis=0, dtype=np.float32)
         return total

@@ -108,13 +108,7 @@ def _reasons(
     places: Ints,
 ) -> list[dict[str, Any]]:
     """For each place the touch that speaks most for it, and how much of what touches say it is."""
-    shares = np.sum(
-        [
-            weight / max(float(scores.std()), 1e-12) * voice.shares(history, places)
-            for weight, voice, scores in voices
-        ],
-        axis=0,
-    )
+    shares = ranker.mixture.shares_of([scores for _, _, scores in voices], history, places)
     last = {touch.product: touch for touch in sorted(history, key=lambda t: (t.at, t.verb))}
     ones = sorted(last)
     if not ones or not len(places):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db import connection, transaction
+from pgvector import Vector as PgVector
 
 from cdp.models import Product, ProductVector
 from cdp.selectors.slates import serving_artifact, showable
@@ -16,14 +17,8 @@ SPARE = 4  # so many times more are looked at, because some may not be shown
 
 def nearest(artifact: int, vector: Iterable[float], count: int) -> list[tuple[str, float]]:
     """The ``count`` products (sku, inner product) whose vectors are nearest to one (d,)."""
-    values = [float(value) for value in vector]
-    return _nearest(
-        artifact, "[" + ",".join(f"{value:.7g}" for value in values) + "]", len(values), count
-    )
-
-
-def _nearest(artifact: int, text: str, dimensions: int, count: int) -> list[tuple[str, float]]:
-    size = f"vector({int(dimensions)})"
+    asked = PgVector(list(vector))
+    text, size = asked.to_text(), f"vector({asked.dimensions()})"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL hnsw.ef_search = {max(SEARCH, count)}")
         # The artifact stands in the text, so that its partial index is seen to serve.

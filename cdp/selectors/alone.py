@@ -45,6 +45,7 @@ class _Record:
 
     touches: list[Touch]
     traits: dict[str, tuple[Any, Any]]
+    ranked: list[str] | None = None
 
 
 class ChannelAlone:
@@ -121,8 +122,10 @@ class ChannelAlone:
         if self.ranker is None or record is None or not record.touches:
             ranked = self._strangers
         else:
-            [items] = slates(self.ranker, [record.touches], 200, self.again)
-            ranked = [item["sku"] for item in items]
+            if record.ranked is None:  # the same for every exposure of the record
+                [items] = slates(self.ranker, [record.touches], 200, self.again)
+                record.ranked = [item["sku"] for item in items]
+            ranked = record.ranked or self._strangers  # as served where the touches say nothing
         return tuple(sku for sku in ranked if sku in showable)[:count]
 
     def _facts(self, old: Shown) -> dict[str, str]:

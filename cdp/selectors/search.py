@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
+from pgvector import Vector as PgVector
 
 from cdp.artifacts import encoder_digest
 from cdp.graph.projection import refusing
@@ -69,7 +70,9 @@ def search(
     """
     ranks = {"words": _by_words(query, channel)}
     if meaning is not None:
-        ranks["meaning"] = _rows(_MEANING, [encoder, channel, _text(meaning), CANDIDATES])
+        ranks["meaning"] = _rows(
+            _MEANING, [encoder, channel, PgVector(meaning).to_text(), CANDIDATES]
+        )
     candidates = sorted({product for ranked in ranks.values() for product in ranked})
     if customer is not None and candidates:
         ranks["customer"] = _for(customer, candidates)
@@ -104,14 +107,10 @@ def _for(customer: int, candidates: list[int]) -> list[int]:
     row = CustomerVector.objects.filter(artifact=artifact, customer_id=customer).first()
     if artifact is None or row is None or refusing([customer]):
         return []
-    return _rows(_FOR_THE_CUSTOMER, [artifact.pk, candidates, _text(row.vector)])
+    return _rows(_FOR_THE_CUSTOMER, [artifact.pk, candidates, PgVector(row.vector).to_text()])
 
 
 def _rows(query: str, values: list[object]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)  # type: ignore[arg-type]  # psycopg takes lists of ids as well
         return [row[0] for row in cursor.fetchall()]
-
-
-def _text(vector: Sequence[float]) -> str:
-    return "[" + ",".join(f"{value:.7g}" for value in vector) + "]"

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from pgvector import Vector as PgVector
 
 from cdp import outbox
 from cdp.domain.mixing import space
@@ -24,13 +25,11 @@ from cdp.models import (
     ProductVector,
     Profile,
     Slate,
-    Topic,
 )
 from cdp.selectors.slates import served_before
 
 Vector = Iterable[float]
 CHUNK = 1000
-MESSAGE = 50  # customers
 KEPT = 2
 INDEXED_FROM = 10_000
 SLACK = timedelta(minutes=5)  # events that were accepted but not yet in the graph
@@ -77,9 +76,7 @@ def _catch_up(artifact: Artifact, also: Iterable[int | None] = ()) -> None:
     fresh slate, and so do others whose stored one may be of before."""
     since = artifact.snapshot.created_at - SLACK
     changed = Profile.objects.filter(changed_at__gte=since).values_list("customer_id", flat=True)
-    ids = sorted({id_ for id_ in (*changed, *also) if id_ is not None})
-    for first in range(0, len(ids), MESSAGE):
-        outbox.add(Topic.SLATES, {"slates": ids[first : first + MESSAGE]})
+    outbox.add_slates(id_ for id_ in (*changed, *also) if id_ is not None)
 
 
 def _prune() -> None:
@@ -123,7 +120,7 @@ def add_product_vectors(artifact: int, ranker: Ranker, skus: Sequence[str]) -> i
                 if sku in wanted and sku in products:
                     row = vectors.vectors[n] * vectors.asked[n]
                     weight = float(vectors.given[n] / max(float(vectors.asked[n]), 1e-12))
-                    copy.write_row((artifact, products[sku], _text(row), weight))
+                    copy.write_row((artifact, products[sku], PgVector(row).to_text(), weight))
     return len(products)
 
 
@@ -167,10 +164,6 @@ def write_slates(
             with cursor.copy(sql) as copy:
                 for public, vector, _ in known:
                     if public and vector is not None:
-                        copy.write_row((artifact, ids[public], _text(vector)))
+                        copy.write_row((artifact, ids[public], PgVector(vector).to_text()))
             written += len(known)
     return written
-
-
-def _text(vector: Vector) -> str:
-    return "[" + ",".join(f"{value:.7g}" for value in vector) + "]"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
+from pgvector import Vector as PgVector
 
 from cdp.domain.mixing import space
 from cdp.domain.ranking import Touch
@@ -87,7 +88,10 @@ def _write(
     vectors = space(ranker.voice)
     found: Any = vectors.customers([histories[id_] for id_ in known]) if vectors and known else []
     rows = [(artifact, customer, json.dumps(made[customer])) for customer in known]
-    places = [(artifact, customer, _text(row)) for customer, row in zip(known, found, strict=False)]
+    places = [
+        (artifact, customer, PgVector(row).to_text())
+        for customer, row in zip(known, found, strict=False)
+    ]
     with connection.cursor() as cursor:
         gone: list[Any] = [artifact, sorted(set(ids) - set(known))]
         for table in ("cdp_slate", "cdp_customervector"):
@@ -107,7 +111,3 @@ def _write(
             places,
         )
     return len(known)
-
-
-def _text(vector: Any) -> str:
-    return "[" + ",".join(f"{value:.7g}" for value in vector) + "]"

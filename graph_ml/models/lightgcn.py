@@ -1,7 +1,7 @@
 """LightGCN (He et al. 2020): embeddings of customers and products, smoothed over the graph.
 
 Propagation without transforms or non-linearities, mean over layers. Two things differ from the
-paper, because they learn many times faster (see the notes on figures in docs/recommendation.md):
+paper, because they learn many times faster:
 the embeddings start from the graph's smoothest signals, and the loss is the softmax over all
 products (or, of very many, over a sample, corrected by how likely each was drawn); the paper's
 pairwise loss (BPR) is there too. Customers that the training did not see are folded in: the sum of

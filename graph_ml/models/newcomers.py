@@ -13,6 +13,7 @@ from cdp.domain.stand_in import StandIns
 from graph_ml.dataset import Split
 from graph_ml.metrics import Judged
 from graph_ml.models.contract import ProductFeatures, Report
+from graph_ml.quality import by_warmth
 
 NEAREST = 10
 LIFTS = (1.0, 1.15, 1.3, 1.45, 1.6, 1.8, 2.2, 3.0)
@@ -81,12 +82,6 @@ def lifted(
 
 def _ratio(shown: Judged, past: Split, new: set[int]) -> float:
     """Recall of new products over recall of known ones."""
-    recall: dict[bool, list[float]] = {True: [], False: []}
-    for row, customer in enumerate(shown.customers):
-        top = set(shown.top[row].tolist())
-        for is_new in recall:
-            wanted = {p for p in past.targets[customer] if (p in new) == is_new}
-            if wanted:
-                recall[is_new].append(len(wanted & top) / len(wanted))
-    known = float(np.mean(recall[False])) if recall[False] else 0.0
-    return float(np.mean(recall[True])) / known if known and recall[True] else 0.0
+    told = by_warmth(shown, past, np.isin(np.arange(len(past.skus)), list(new)))
+    known = told.get("recall@20 warm", 0.0)
+    return told.get("recall@20 cold", 0.0) / known if known else 0.0

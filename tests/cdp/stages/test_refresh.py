@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 
 from cdp import artifacts, outbox, pipeline
+from cdp.domain.consistency import Shown
 from cdp.domain.listing import Listing
 from cdp.domain.mixing import Mixture
 from cdp.domain.slates import Ranker
@@ -21,6 +22,7 @@ from cdp.models import (
     ArtifactStatus,
     Customer,
     CustomerVector,
+    Identifier,
     OutboxMessage,
     Product,
     Slate,
@@ -28,6 +30,8 @@ from cdp.models import (
     Source,
     Topic,
 )
+from cdp.selectors.alone import channels_alone
+from cdp.selectors.exposures import Presented
 from cdp.selectors.slates import serving_artifact, slates_of
 from cdp.stages import publish
 from cdp.stages.catalogue import write_products
@@ -220,3 +224,15 @@ def test_a_split_before_a_rollback_is_not_undone_by_it(
     settle()
     assert slate_of("alice")[0] == "pot"
     assert slate_of("a-phone") == ["tent"]
+
+
+def test_a_channel_alone_treats_who_says_nothing_as_serving_does(web: Source, send: Sent) -> None:
+    """The cup leads nowhere: Alice is a stranger with all channels and with this one alone."""
+    put_in_service(Lists(sparse.csr_matrix(LEADS), ONE, ONE))
+    send(web, viewed("m1", "cup"))
+    settle()
+    assert slate_of("alice") == ["tent"]
+    alice = Identifier.objects.get(value="alice")
+    served = Presented(Shown("web", NOON, "alice", items=("tent",)), alice.id)
+    alone = channels_alone(["web"])["web"].shown(served, "slate", frozenset(SKUS))
+    assert alone.items == ("tent",)
