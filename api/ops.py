@@ -61,7 +61,7 @@ def _measure_learning() -> None:
         if value is not None:
             DRIFT.labels(name).set(value)
     for one in found.outcomes:
-        for outcome in ("shown", "clicked", "purchased"):
+        for outcome in ("shown", "clicked", "purchased", "explored", "found"):
             SLATES.labels(one.artifact, one.channel, outcome).set(getattr(one, outcome))
 
 

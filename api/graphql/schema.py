@@ -28,12 +28,23 @@ from api.graphql.types.content import Product, SearchHit, SearchResult, SimilarP
 from api.graphql.types.customer import Customer, IdentifierInput, page_info
 from api.graphql.types.identity import IdentityExplanation, RuleSet
 from api.graphql.types.receipt import Receipt
+from api.graphql.types.slate import SessionTouchInput, Slate
 from cdp.artifacts import encoder_digest
 from cdp.channels import Channel
 from cdp.domain.soundness import storable
 from cdp.errors import CDPError
 from cdp.models import Scope
-from cdp.selectors import alike, changes, consistency, customers, explain, receipts, rules, search
+from cdp.selectors import (
+    alike,
+    changes,
+    consistency,
+    customers,
+    explain,
+    receipts,
+    rules,
+    search,
+    session,
+)
 
 MAX_TOKENS = 2000
 
@@ -94,6 +105,29 @@ class Query:
         size, on = cursors.page_size(first), caller.channel_or(channel)
         found = await sync_to_async(alike.similar_products)(sku, size, on) if storable(sku) else []
         return [SimilarProduct(product=Product.of(row), score=score) for row, score in found]
+
+    @strawberry.field(
+        description="What to suggest to an unknown visitor, by what they did in this visit, oldest first; nothing is kept."
+    )
+    async def session_slate(
+        self,
+        info: Info[Any, Any],
+        touches: list[SessionTouchInput],
+        first: int = 10,
+        channel: Channel | None = None,
+    ) -> Slate | None:
+        caller = context_of(info).caller
+        caller.require(Scope.SLATES_READ)
+        size, on = cursors.page_size(first), caller.channel_or(channel)
+        if not 1 <= len(touches) <= session.MOST_TOUCHES:
+            raise CDPError(
+                "bad_touches", f"1 to {session.MOST_TOUCHES} touches are needed", field="touches"
+            )
+        told = [
+            session.SessionTouch(one.sku, one.verb.value) for one in touches if storable(one.sku)
+        ]
+        served = await sync_to_async(session.session_slate)(told, on, size)
+        return Slate.of(served) if served else None
 
     @strawberry.field(
         description="Products for a query, by its words and meaning and, where named, for a customer."

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.domain.mixing import Mixture
+from cdp.domain.mixing import Mixture, space
 from cdp.domain.ranking import Touch
-from cdp.domain.voices import SILENT, Histories, Neighbours, Voice, standardised
+from cdp.domain.variety import PLAIN, WIDER, Variety, diversified, explored
+from cdp.domain.voices import SILENT, Histories, Neighbours, Vectors, Voice, standardised
 
 Ints = NDArray[np.int64]
 SLATE = 50
@@ -40,15 +41,22 @@ class Ranker:
     def mixture(self) -> Mixture:
         return self.voice if isinstance(self.voice, Mixture) else Mixture({"": (1.0, self.voice)})
 
+    @cached_property
+    def space(self) -> Vectors | None:
+        """Where what is alike is near, where the model has vectors."""
+        return space(self.voice)
+
 
 def slates(
     ranker: Ranker,
     histories: Histories,
     count: int = SLATE,
     again: frozenset[int] = frozenset(),
+    variety: Variety = PLAIN,
 ) -> Iterator[list[dict[str, Any]]]:
     """The ``count`` best products of each history, ``{"sku", "score", "reason"}``, best first, ties
-    by product; what is owned is left out unless it is bought ``again``. None for a history that says
+    by product; what is owned is left out unless it is bought ``again``. ``variety`` changes the order
+    for the sake of unlike products and puts some in that rank lower. None for a history that says
     nothing: who has one is a stranger."""
     widest = [
         voice.by.shape[0]
@@ -67,7 +75,26 @@ def slates(
             silent = (
                 float(totals[row].std()) <= SILENT
             )  # what was touched says nothing to the model
-            yield [] if silent else _slate(ranker, history, totals[row], alone, count, again)
+            owned = {touch.product for touch in history if touch.verb in OWNED} - again
+            places, new = _places(ranker, history, totals[row], owned, count, variety)
+            yield [] if silent else _slate(ranker, history, totals[row], alone, places, new)
+
+
+def _places(
+    ranker: Ranker,
+    history: Sequence[Touch],
+    total: Any,
+    owned: set[int],
+    count: int,
+    variety: Variety,
+) -> tuple[Ints, set[int]]:
+    """What is shown, in order, and which of it is there to find something out."""
+    ranked = best(total, owned, variety.depth(count))
+    near, shown, weight = ranker.space, ranked[:count], variety.diversity
+    if near is not None and weight > 0:
+        wide = ranked[: WIDER * count]
+        shown = diversified(wide, total, near.vectors, weight, count)
+    return explored(shown, np.setdiff1d(ranked[count:], shown), variety.exploration, history)
 
 
 def _slate(
@@ -75,18 +102,17 @@ def _slate(
     history: Sequence[Touch],
     total: Any,
     voices: Sequence[tuple[float, Voice, Any]],
-    count: int,
-    again: frozenset[int],
+    places: Ints,
+    new: set[int],
 ) -> list[dict[str, Any]]:
     parts = [weight * standardised(scores[None, :])[0] for weight, _, scores in voices]
-    owned = {touch.product for touch in history if touch.verb in OWNED} - again
-    places = best(total, owned, count)
     reasons = _reasons(ranker, history, voices, places)
     found = []
     for place, reason in zip(places.tolist(), reasons, strict=True):
         heard = _heard([(voice.source, part[place]) for (_, voice, _), part in zip(voices, parts, strict=True)])  # fmt: skip
         score = round(float(total[place]), 6)
-        found.append({"sku": ranker.skus[place], "score": score, "reason": reason | heard})
+        told = reason | heard | ({"explored": True} if place in new else {})
+        found.append({"sku": ranker.skus[place], "score": score, "reason": told})
     return found
 
 

@@ -21,7 +21,8 @@ class ExposureKind(models.TextChoices):
 class Exposure(models.Model):
     """One thing served on one channel. ``customer_as_served`` is who we then took them for.
 
-    ``detail`` by kind: slate ``{"items": [sku…], "artifact": id}``; content ``{"sku", "locale",
+    ``detail`` by kind: slate ``{"items": [sku…], "artifact": id, "explored": [those of them that find
+    something out]}``; content ``{"sku", "locale",
     "facts": {key: {"version", "value"}}}``; profile ``{"version", "traits": {key: value}}``.
     """
 

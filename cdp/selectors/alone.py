@@ -123,6 +123,7 @@ class ChannelAlone:
             ranked = self._strangers
         else:
             if record.ranked is None:  # the same for every exposure of the record
+                # Plainly ranked: what is explored differs by history, and would make this worse.
                 [items] = slates(self.ranker, [record.touches], 200, self.again)
                 record.ranked = [item["sku"] for item in items]
             ranked = record.ranked or self._strangers  # as served where the touches say nothing

@@ -46,6 +46,13 @@ _OUTCOMES = """
             JOIN cdp_interaction i ON i.event_id = e.id
             WHERE d.customer_id = s.customer_id AND e.verb = 'purchased'
               AND x.detail->'items' ? i.sku
+              AND e.occurred_at > x.occurred_at AND e.occurred_at <= x.occurred_at + %s)),
+        count(*) FILTER (WHERE x.detail ? 'explored'),
+        count(*) FILTER (WHERE x.detail ? 'explored' AND EXISTS (
+            SELECT FROM cdp_identifier d JOIN cdp_event e ON e.subject_id = d.id
+            JOIN cdp_interaction i ON i.event_id = e.id
+            WHERE d.customer_id = s.customer_id AND e.verb IN ('viewed', 'added')
+              AND x.detail->'explored' ? i.sku
               AND e.occurred_at > x.occurred_at AND e.occurred_at <= x.occurred_at + %s))
     FROM cdp_exposure x JOIN cdp_identifier s ON s.id = x.identifier_id
     WHERE x.kind = 'slate' AND x.occurred_at >= %s AND x.occurred_at < %s
@@ -56,13 +63,16 @@ _OUTCOMES = """
 
 @dataclass(frozen=True)
 class Outcome:
-    """Slates of one artifact shown on one channel, and how many led on."""
+    """Slates of one artifact shown on one channel, and how many led on; ``explored``: how many held
+    a product that ranked too low to be shown, ``found``: in how many that one was looked at."""
 
     artifact: int
     channel: str
     shown: int
     clicked: int
     purchased: int
+    explored: int = 0
+    found: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def outcomes(start: datetime, end: datetime) -> list[Outcome]:
     """What became of the slates shown in a window; a slate counts for the customer whom its
     identifier belongs to now."""
     with connection.cursor() as cursor:
-        spans: list[Any] = [CLICK_WITHIN, PURCHASE_WITHIN]
+        spans: list[Any] = [CLICK_WITHIN, PURCHASE_WITHIN, CLICK_WITHIN]
         cursor.execute(_OUTCOMES, [*spans, start, end])
         return [Outcome(*row) for row in cursor.fetchall()]
 

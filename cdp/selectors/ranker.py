@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from django.conf import settings
+
 from cdp import artifacts
 from cdp.domain.slates import Ranker
+from cdp.domain.variety import Variety
 from cdp.models import Product, Slate
 from cdp.selectors.slates import serving_artifact
 
@@ -44,6 +47,11 @@ def bought_again(index: Mapping[str, int]) -> frozenset[int]:
     """The products, by their place in ``index``, that one buys again and again."""
     skus = Product.objects.filter(replenishable=True).values_list("sku", flat=True)
     return frozenset(index[sku] for sku in skus if sku in index)
+
+
+def variety() -> Variety:
+    """How much of a slate is there for variety's sake, as the settings say."""
+    return Variety(settings.SLATE_DIVERSITY, settings.SLATE_EXPLORATION)
 
 
 def strangers_skus() -> list[str]:

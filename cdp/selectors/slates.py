@@ -12,6 +12,8 @@ from django.db.models import Q
 from cdp.graph.projection import refusing
 from cdp.models import Artifact, ArtifactStatus, Product, Slate
 
+PERSONAL, SESSION, POPULARITY = "personal", "session", "popularity"
+
 
 @dataclass(frozen=True)
 class Recommended:
@@ -25,11 +27,20 @@ class Recommended:
 
 @dataclass(frozen=True)
 class ServedSlate:
+    """``strategy``: personal, session, or popularity."""
+
     artifact: int
     model: str
-    personal: bool
+    strategy: str
     computed_at: datetime
     items: list[Recommended]
+
+
+def exposed(served: ServedSlate) -> dict[str, Any]:
+    """What an exposure says of a slate (see ``cdp.models.Exposure``)."""
+    new = [item.product.sku for item in served.items if item.reason.get("explored")]
+    shown = {"items": [item.product.sku for item in served.items], "artifact": served.artifact}
+    return shown | ({"explored": new} if new else {})
 
 
 def serving_artifact() -> Artifact | None:
@@ -78,7 +89,7 @@ def serve(slate: Slate, products: dict[str, Product], channel: str, first: int) 
     return ServedSlate(
         slate.artifact_id,
         slate.artifact.model,
-        slate.customer_id is not None,
+        POPULARITY if slate.customer_id is None else PERSONAL,
         slate.computed_at,
         items,
     )

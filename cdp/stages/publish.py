@@ -13,7 +13,6 @@ from django.utils import timezone
 from pgvector import Vector as PgVector
 
 from cdp import outbox
-from cdp.domain.mixing import space
 from cdp.domain.slates import Ranker
 from cdp.errors import CDPError
 from cdp.models import (
@@ -76,7 +75,7 @@ def _catch_up(artifact: Artifact, also: Iterable[int | None] = ()) -> None:
     fresh slate, and so do others whose stored one may be of before."""
     since = artifact.snapshot.created_at - SLACK
     changed = Profile.objects.filter(changed_at__gte=since).values_list("customer_id", flat=True)
-    outbox.add_slates(id_ for id_ in (*changed, *also) if id_ is not None)
+    outbox.add_slates((id_ for id_ in (*changed, *also) if id_ is not None), later=True)
 
 
 def _prune() -> None:
@@ -95,7 +94,7 @@ def _prune() -> None:
 def write_product_vectors(artifact: int, ranker: Ranker) -> int:
     """The products' vectors where the model has some; products that are not in the catalogue are
     left out. Many are indexed (HNSW), few are quicker to go through."""
-    vectors = space(ranker.voice)
+    vectors = ranker.space
     if vectors is None:
         return 0
     ProductVector.objects.filter(artifact_id=artifact)._raw_delete("default")
@@ -107,7 +106,7 @@ def write_product_vectors(artifact: int, ranker: Ranker) -> int:
 
 def add_product_vectors(artifact: int, ranker: Ranker, skus: Sequence[str]) -> int:
     """Some products' vectors beside those that are there."""
-    vectors, wanted = space(ranker.voice), set(skus)
+    vectors, wanted = ranker.space, set(skus)
     if vectors is None:
         return 0
     products = dict(Product.objects.filter(sku__in=list(skus)).values_list("sku", "id"))

@@ -13,11 +13,10 @@ from typing import Any
 from django.db import connection, transaction
 from pgvector import Vector as PgVector
 
-from cdp.domain.mixing import space
 from cdp.domain.ranking import Touch
 from cdp.domain.slates import Ranker, slates
 from cdp.identity import arrays
-from cdp.selectors.ranker import bought_again, ranker_of
+from cdp.selectors.ranker import bought_again, ranker_of, variety
 from cdp.statements import together
 
 _ALONE = 7_301_006
@@ -83,9 +82,10 @@ def _write(
     ranker: Ranker,
 ) -> int:
     again = bought_again(ranker.index)
-    made = dict(zip(histories, slates(ranker, list(histories.values()), again=again), strict=True))
+    ranked = slates(ranker, list(histories.values()), again=again, variety=variety())
+    made = dict(zip(histories, ranked, strict=True))
     known = [customer for customer, items in made.items() if items]
-    vectors = space(ranker.voice)
+    vectors = ranker.space
     found: Any = vectors.customers([histories[id_] for id_ in known]) if vectors and known else []
     rows = [(artifact, customer, json.dumps(made[customer])) for customer in known]
     places = [

@@ -172,7 +172,7 @@ class Customer:
         served = slate_selector.serve(stored, products, on, size)
         viewer = Viewer(self.asked_by or 0, self.row.public_id, on)
         if self.asked_by:
-            detail = {"items": [i.product.sku for i in served.items], "artifact": served.artifact}
+            detail = slate_selector.exposed(served)
             BUFFER.add("slate", on, self.asked_by, self.row.public_id, detail)
         return Slate.of(served, viewer)
 

@@ -12,9 +12,10 @@ from strawberry.types import Info
 from api.graphql.context import context_of
 from api.graphql.types.content import Product, Viewer
 from cdp.errors import CDPError
+from cdp.models import Verb
 from cdp.selectors import reasons
 from cdp.selectors.reasons import Path
-from cdp.selectors.slates import Recommended, ServedSlate
+from cdp.selectors.slates import PERSONAL, Recommended, ServedSlate
 
 
 @strawberry.type(description="Why a product is on a slate, read from the stores when asked for.")
@@ -38,18 +39,22 @@ class Recommendation:
     reason: JSON = strawberry.field(
         description="why: the touch that speaks most for it, its share, and what kinds of evidence spoke"
     )
+    explored: bool = strawberry.field(
+        description="true: ranked too low to be shown, and here to find out whether it suits"
+    )
     product: Product
     item: strawberry.Private[Recommended]
-    viewer: strawberry.Private[Viewer]
+    viewer: strawberry.Private[Viewer | None]
 
     @classmethod
-    def of(cls, item: Recommended, viewer: Viewer) -> Recommendation:
+    def of(cls, item: Recommended, viewer: Viewer | None) -> Recommendation:
         product = Product.of(item.product, viewer)
         reason = JSON(item.reason)
         return cls(
             rank=item.rank,
             score=item.score,
             reason=reason,
+            explored=bool(item.reason.get("explored")),
             product=product,
             item=item,
             viewer=viewer,
@@ -62,7 +67,8 @@ class Recommendation:
         if reason.get("kind") == "touch":
             sku = reason["sku"]
             touched = await loaders.products.load(sku)
-            path = Path(str(self.viewer.customer), sku, self.product.sku)
+            who = str(self.viewer.customer) if self.viewer else ""  # a visitor is no customer
+            path = Path(who, sku, self.product.sku)
             try:
                 others = await loaders.paths.load(path)
             except CDPError as error:
@@ -75,6 +81,15 @@ class Recommendation:
         )  # fmt: skip
 
 
+strawberry.enum(Verb, name="Verb", description="What was done to a product.")
+
+
+@strawberry.input(description="What a visitor did with a product.")
+class SessionTouchInput:
+    sku: str
+    verb: Verb = Verb.VIEWED
+
+
 @strawberry.type(
     description="An ordered list of recommendations, the same ranking on every channel."
 )
@@ -82,20 +97,20 @@ class Slate:
     artifact: int = strawberry.field(description="the trained artifact it comes from")
     model: str
     strategy: str = strawberry.field(
-        description="personal: ranked for this customer; popularity: what most customers want"
+        description="personal: ranked for this customer; session: by what was done in this visit; popularity: what most customers want"
     )
     computed_at: datetime.datetime = strawberry.field(description="from what was known then")
     personal: bool = strawberry.field(description="false: the customer is a stranger to the model")
     items: list[Recommendation]
 
     @classmethod
-    def of(cls, served: ServedSlate, viewer: Viewer) -> Slate:
+    def of(cls, served: ServedSlate, viewer: Viewer | None = None) -> Slate:
         items = [Recommendation.of(item, viewer) for item in served.items]
         return cls(
             artifact=served.artifact,
             model=served.model,
-            personal=served.personal,
+            personal=served.strategy == PERSONAL,
             items=items,
-            strategy="personal" if served.personal else "popularity",
+            strategy=served.strategy,
             computed_at=served.computed_at,
         )

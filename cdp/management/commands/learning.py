@@ -37,9 +37,10 @@ class Command(BaseCommand):
             drift.add_row(name, "" if value is None else f"{value:.3f}", said(value))
         Console().print(drift)
         shown = Table(title=f"slates shown in {options['days']:g} days")
-        for name in ("artifact", "channel", "shown", "led to a look", "led to a purchase"):
+        for name in ("artifact", "channel", "shown", "led to a look", "led to a purchase", "explored", "found out"):  # fmt: skip
             shown.add_column(name)
         for one in found.outcomes:
             rates = (f"{one.clicked / one.shown:.4f}", f"{one.purchased / one.shown:.4f}")
-            shown.add_row(str(one.artifact), one.channel, str(one.shown), *rates)
+            tried = (str(one.explored), f"{one.found / one.explored:.4f}" if one.explored else "")
+            shown.add_row(str(one.artifact), one.channel, str(one.shown), *rates, *tried)
         Console().print(shown)

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def seen(message_id: str, user: str, sku: str, minutes: int, event: str = "Product Viewed") -> Any:
-    return track(message_id, event, minutes, userId=user, properties={"sku": sku, "price": 1})
+    """Minutes after noon, which is when slates are shown."""
+    day = 24 * 60  # the cast acts on the day before
+    return track(message_id, event, day + minutes, userId=user, properties={"sku": sku, "price": 1})
 
 
 @pytest.fixture
@@ -30,11 +32,13 @@ def serving(db: None) -> Artifact:
     )  # fmt: skip
 
 
-def shown(serving: Artifact, user: str, minutes: int, *skus: str, channel: str = "web") -> None:
+def shown(
+    serving: Artifact, user: str, minutes: int, *skus: str, channel: str = "web", **more: Any
+) -> None:
     Exposure.objects.create(
         kind="slate", channel=channel, identifier=Identifier.objects.get(value=user),
         occurred_at=NOON + timedelta(minutes=minutes),
-        detail={"items": list(skus), "artifact": serving.pk},
+        detail={"items": list(skus), "artifact": serving.pk, **more},
     )  # fmt: skip
 
 
@@ -58,6 +62,19 @@ def test_a_look_and_a_purchase_after_the_slate_count_and_nothing_else(
     assert found == [
         Outcome(serving.pk, "app", 1, 0, 0), Outcome(serving.pk, "web", 4, 1, 1)
     ]  # fmt: skip
+
+
+def test_what_was_explored_is_counted_apart(serving: Artifact, web: Source, send: Sent) -> None:
+    send(
+        web, seen("a1", "alice", "tent", 5), seen("b1", "bob", "tea", 5), seen("c1", "carl", "tent", 9),
+        minutes=4 * 24 * 60,
+    )  # fmt: skip
+    pipeline.process_events()
+    for user in ("alice", "bob"):
+        shown(serving, user, 0, "tea", "tent", explored=["tent"])
+    shown(serving, "carl", 0, "tea", "tent")
+    found = outcomes(NOON - timedelta(days=1), NOON + timedelta(days=1))
+    assert found == [Outcome(serving.pk, "web", 3, 3, 0, explored=2, found=1)]
 
 
 def test_drift_is_seen_in_what_comes_in(serving: Artifact, web: Source, send: Sent) -> None:
