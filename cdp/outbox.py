@@ -34,17 +34,19 @@ def add(topic: Topic, payload: dict[str, Any]) -> None:
     )
 
 
-def add_slates(customers: Iterable[int]) -> None:
+def add_slates(customers: Iterable[int], *, later: bool = False) -> None:
     """Ask for fresh slates in the open transaction, a few customers a message, where an artifact
-    serves (else a learning run will compute everybody's)."""
+    serves (else a learning run will compute everybody's). ``later``: a whole shop's, that wait until
+    nobody's who acted is due."""
     if not connection.in_atomic_block:
         raise RuntimeError("outbox.add_slates() needs the transaction of the fact it follows")
     ids = sorted(set(customers))
+    topic = Topic.SLATES_LATER if later else Topic.SLATES
     for first in range(0, len(ids), SLATE_CUSTOMERS):
         execute(
             "INSERT INTO cdp_outboxmessage (topic, payload) SELECT %s, %s::jsonb "
             "WHERE EXISTS (SELECT FROM cdp_artifact WHERE status = 'serving')",
-            [Topic.SLATES.value, json.dumps({"slates": ids[first : first + SLATE_CUSTOMERS]})],
+            [topic.value, json.dumps({"slates": ids[first : first + SLATE_CUSTOMERS]})],
         )
 
 

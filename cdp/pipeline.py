@@ -73,6 +73,7 @@ RECORDS = 100
 RECORD_MESSAGES = 4
 GRAPH_MESSAGES = 40
 SLATE_MESSAGES = 10
+LATER_MESSAGES = 1  # so that who acts meanwhile waits for few
 GRAPH_IDS = 20_000
 CONTENT_PRODUCTS = 500
 
@@ -93,8 +94,10 @@ def project_graph(limit: int = GRAPH_MESSAGES) -> int:
 
 
 def refresh_slates(limit: int = SLATE_MESSAGES) -> int:
-    """Compute the slates of who acted anew; returns how many messages it did."""
-    return draining.in_transaction(Topic.SLATES, limit, _take_in_slates)
+    """Compute the slates of who acted anew, then a few of a whole shop's that wait; returns how many
+    messages it did."""
+    done = draining.in_transaction(Topic.SLATES, limit, _take_in_slates)
+    return done + draining.in_transaction(Topic.SLATES_LATER, LATER_MESSAGES, _take_in_slates)
 
 
 def roll_back(actor: str, reason: str) -> Artifact:

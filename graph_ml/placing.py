@@ -49,6 +49,6 @@ def place_new_products(say: Say = lambda line: None) -> int:
         with transaction.atomic():
             rows = Slate.objects.filter(artifact=serving, customer__isnull=False)
             known = rows.values_list("customer_id", flat=True)
-            outbox.add_slates(id_ for id_ in known if id_ is not None)
+            outbox.add_slates((id_ for id_ in known if id_ is not None), later=True)
         say(f"{len(new)} new products placed by their words")
         return len(new)

@@ -12,6 +12,7 @@ class Topic(models.TextChoices):
     RULES = "rules"
     RECORDS = "records"
     SLATES = "slates"
+    SLATES_LATER = "slates_later"
 
 
 class OutboxMessage(models.Model):

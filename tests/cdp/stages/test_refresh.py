@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import transaction
 from scipy import sparse
 
 from cdp import artifacts, outbox, pipeline
@@ -159,6 +160,19 @@ def test_who_acted_while_a_run_learned_is_caught_up_when_it_serves(web: Source, 
     put_in_service()  # its slates were written before: only the strangers'
     settle()
     assert slate_of("alice")[0] == "pot"
+
+
+def test_who_acts_does_not_wait_for_a_whole_shop_s_slates(web: Source, send: Sent) -> None:
+    put_in_service()
+    with transaction.atomic():
+        outbox.add_slates(range(1_000_000, 1_000_200), later=True)
+    send(web, viewed("m1", "tea"))
+    pipeline.process_events()
+    assert pipeline.refresh_slates() == 2  # hers, and a part of the others'
+    assert slate_of("alice")[0] == "pot"
+    assert OutboxMessage.objects.filter(topic=Topic.SLATES_LATER).count() == 3
+    settle()
+    assert not outbox.waiting(Topic.SLATES_LATER)
 
 
 def test_a_lost_file_keeps_the_work_and_says_why(web: Source, send: Sent) -> None:
