@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
@@ -17,6 +19,14 @@ from cdp.errors import CDPError
 
 POSITIVE = ("viewed", "added", "purchased")
 Ints = NDArray[np.int64]
+
+
+class Query(NamedTuple):
+    """Somebody searched for ``text`` and then chose the product of this index at ``at`` (ms)."""
+
+    text: str
+    product: int
+    at: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Interactions:
     verb: Sequence[str]
     at: Ints
     channel: Sequence[str] = ()
+    queries: Sequence[Query] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Split:
     matrix: sparse.csr_matrix = field(repr=False)
     last_out: bool = False
     drawn: bool = False
+    queries: Sequence[Query] = ()
 
     def had(self, customer: int) -> set[int]:
         """What a customer touched: it is neither asked for nor recommended again."""
@@ -59,8 +71,10 @@ class Split:
 
 def load(path: Path, also: Sequence[str] = ()) -> Interactions:
     """Read a snapshot; ``also`` names products that nobody touched yet."""
-    table = pq.read_table(path, columns=["customer", "sku", "verb", "at", "event", "channel"])
-    table = table.sort_by([("at", "ascending"), ("event", "ascending"), ("sku", "ascending")])
+    columns = ["customer", "sku", "verb", "at", "event", "channel", "query"]
+    whole = pq.read_table(path, columns=columns)
+    whole = whole.sort_by([("at", "ascending"), ("event", "ascending"), ("sku", "ascending")])
+    table = whole.filter(pc.is_null(whole["query"]))
     customers, customer = np.unique(table["customer"].to_numpy(), return_inverse=True)
     skus, product = np.unique(
         np.concatenate([table["sku"].to_numpy(), np.array(list(also), dtype=object)]),
@@ -70,7 +84,19 @@ def load(path: Path, also: Sequence[str] = ()) -> Interactions:
         [str(c) for c in customers], [str(s) for s in skus], customer.astype(np.int64),
         product[: len(table)].astype(np.int64), table["verb"].to_pylist(),
         table["at"].to_numpy().astype(np.int64), table["channel"].to_pylist(),
+        _queries(whole.filter(pc.is_valid(whole["query"])), {str(s): n for n, s in enumerate(skus)}),
     )  # fmt: skip
+
+
+def _queries(table: Any, place: Mapping[str, int]) -> list[Query]:
+    """Those for products that are touched or in the catalogue, in order of time."""
+    return [
+        Query(text, place[sku], at)
+        for text, sku, at in zip(
+            *(table[name].to_pylist() for name in ("query", "sku", "at")), strict=True
+        )
+        if sku in place
+    ]
 
 
 def split(data: Interactions, start: int, end: int | None = None) -> Split:
@@ -96,20 +122,24 @@ def split(data: Interactions, start: int, end: int | None = None) -> Split:
         new = products - {touch.product for touch in histories[customer]}
         if histories[customer] and new:
             targets[customer] = frozenset(new)
-    return Split(data.customers, data.skus, histories, targets, positive(histories, len(data.skus)))
+    queries = [query for query in data.queries if query.at < start]
+    matrix = positive(histories, len(data.skus))
+    return Split(data.customers, data.skus, histories, targets, matrix, queries=queries)
 
 
 def without_leak(data: Split, start: int) -> Split:
     """The split itself, after looking whether anything asked for could have been learned.
 
     Raises:
-        CDPError: ``leak`` where a touch from ``start`` (ms) on is learned from, or where what a
+        CDPError: ``leak`` where a touch or a query from ``start`` (ms) on is learned from, or where what a
             customer is asked for stands in their own history or in the matrix.
     """
     for customer, history in enumerate(data.histories):
         late = [touch for touch in history if touch.at >= start]
         if late:
             raise CDPError("leak", f"customer {data.customers[customer]} is learned from by {len(late)} touches after the split")  # fmt: skip
+    if late_queries := [query for query in data.queries if query.at >= start]:
+        raise CDPError("leak", f"{len(late_queries)} queries after the split are learned from")
     for customer, wanted in data.targets.items():
         row = data.matrix.indices[data.matrix.indptr[customer] : data.matrix.indptr[customer + 1]]
         if seen := wanted & (data.had(customer) | set(row.tolist())):
@@ -134,7 +164,7 @@ def later_part(data: Split, share: float = 0.1, most: int = 3000) -> Split:
         return _without_dates(data, most)
     past = [[touch for touch in history if touch.at < start] for history in data.histories]
     later = [[touch for touch in history if touch.at >= start] for history in data.histories]
-    return _asked(data, past, later, most)
+    return _asked(data, past, later, most, start)
 
 
 def fewer(data: Split, most: int) -> Split:
@@ -173,8 +203,15 @@ def _without_dates(data: Split, most: int, share: float = 0.2) -> Split:
     return replace(_asked(data, past, later, most), drawn=True)
 
 
-def _asked(data: Split, past: list[list[Touch]], later: list[list[Touch]], most: int) -> Split:
-    """A split of ``past``, asking ``most`` customers (evenly drawn) for what is new in ``later``."""
+def _asked(
+    data: Split,
+    past: list[list[Touch]],
+    later: list[list[Touch]],
+    most: int,
+    until: float = float("inf"),
+) -> Split:
+    """A split of ``past``, asking ``most`` customers (evenly drawn) for what is new in ``later``;
+    queries from ``until`` (ms) on are not of the past."""
     found = Split(
         data.customers,
         data.skus,
@@ -182,6 +219,7 @@ def _asked(data: Split, past: list[list[Touch]], later: list[list[Touch]], most:
         {},
         positive(past, len(data.skus)),
         last_out=data.last_out,
+        queries=[query for query in data.queries if query.at < until],
     )
     targets: dict[int, frozenset[int]] = {}
     for customer, touches in enumerate(later):

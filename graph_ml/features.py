@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cdp.models import Product
+from cdp.models import Fact, Product, ProductImage
 from graph_ml.models.contract import ProductFeatures
 from graph_ml.text import encode
 
@@ -15,8 +17,13 @@ def product_text(title: str, brand: str, category: str, description: str) -> str
     return ". ".join(part for part in (title, brand, category, description) if part)
 
 
-def build(skus: Sequence[str], advance: Callable[[int], None] = lambda n: None) -> ProductFeatures:
-    """BERT vectors of the texts (P, t); category indices (P,), -1 where there is none."""
+def build(
+    skus: Sequence[str],
+    advance: Callable[[int], None] = lambda n: None,
+    queries: Iterable[str] = (),
+) -> ProductFeatures:
+    """BERT vectors of the texts (P, t) and of ``queries``; category indices (P,), -1 where there is
+    none; prices and pictures."""
     rows = {row.sku: row for row in Product.objects.filter(sku__in=list(skus))}
     texts = []
     for sku in skus:
@@ -29,4 +36,41 @@ def build(skus: Sequence[str], advance: Callable[[int], None] = lambda n: None) 
     category = np.array(
         [number.get(rows[sku].category, -1) if sku in rows else -1 for sku in skus], dtype=np.int64
     )
-    return ProductFeatures(encode(texts, advance), category, max(1, len(names)))
+    asked = sorted(set(queries))
+    vectors = encode([*texts, *asked], advance)
+    return ProductFeatures(
+        vectors[: len(texts)], category, max(1, len(names)), _prices(skus), _images(skus),
+        dict(zip(asked, vectors[len(texts) :], strict=True)),
+    )  # fmt: skip
+
+
+def _prices(skus: Sequence[str]) -> NDArray[np.float32]:
+    """Logarithms of the prices, standardised, and whether there is one (P, 2). Without columns where
+    there are none, or of several currencies: their numbers cannot be compared."""
+    rows = Fact.objects.filter(product__sku__in=list(skus), key="price", superseded_at=None)
+    told: dict[str, Any] = dict(rows.values_list("product__sku", "value"))
+    if len({value.get("currency") for value in told.values()}) != 1:
+        return np.zeros((len(skus), 0), dtype=np.float32)
+    place = {sku: n for n, sku in enumerate(skus)}
+    found = np.zeros((len(skus), 2), dtype=np.float32)
+    known = [place[sku] for sku in told]
+    logs = np.log1p([float(value["amount"]) for value in told.values()])
+    found[known, 0] = (logs - logs.mean()) / max(float(logs.std()), 1e-6)
+    found[known, 1] = 1.0
+    return found
+
+
+def _images(skus: Sequence[str]) -> NDArray[np.float32]:
+    rows = ProductImage.objects.filter(product__sku__in=list(skus))
+    told = {
+        sku: np.asarray(vector, np.float32)
+        for sku, vector in rows.values_list("product__sku", "vector")
+    }
+    if not told:
+        return np.zeros((len(skus), 0), dtype=np.float32)
+    nothing = np.zeros(len(next(iter(told.values()))), dtype=np.float32)
+    found = np.stack([told.get(sku, nothing) for sku in skus])
+    unit: NDArray[np.float32] = found / np.maximum(
+        np.linalg.norm(found, axis=1, keepdims=True), 1e-9
+    )
+    return unit

@@ -17,7 +17,7 @@ from cdp.domain.slates import Ranker
 from cdp.draining import only_one
 from cdp.errors import CDPError
 from cdp.models import Artifact, ArtifactStatus, Product, Snapshot
-from cdp.selectors.ranker import bought_again
+from cdp.selectors.ranker import bought_again, variety
 from cdp.selectors.slates import serving_artifact
 from cdp.stages import publish
 from graph_ml import dataset, features, inference, snapshot
@@ -104,7 +104,7 @@ def _learn(say: Say, taken: Snapshot, names: list[str], trials: int) -> Result:
     catalogue = list(Product.objects.values_list("sku", flat=True))
     data = dataset.load(snapshot.verify(taken), catalogue)
     say("text: BERT vectors of the product texts")
-    known = features.build(data.skus)
+    known = features.build(data.skus, queries=(query.text for query in data.queries))
     validation, test = dataset.boundaries(data)
     past = dataset.without_leak(dataset.split(data, test), test)
     say(f"split by time: {len(past.targets)} customers have something new after the split")
@@ -188,7 +188,7 @@ def _put_in_service(row: Artifact, make: Make, measuring: Measuring, full: datas
     slates = [(None, None, inference.strangers_slate(full.skus, popular.counts))]
     scored = (
         (one.customer, one.vector, one.items)
-        for one in inference.score_customers(full, ranker, bought_again(ranker.index))
+        for one in inference.score_customers(full, ranker, bought_again(ranker.index), variety())
     )
     written = publish.write_slates(row.pk, (item for part in (slates, scored) for item in part))
     say(f"{written} slates written")

@@ -17,12 +17,13 @@ from cdp.errors import CDPError
 from cdp.graph import cypher, session
 from cdp.graph.session import Row
 from cdp.models import OutboxMessage, Snapshot, Topic
+from cdp.selectors.queries import clicked_queries
 
 SCHEMA = pa.schema(
     [
         ("customer", pa.string()), ("sku", pa.string()), ("verb", pa.string()),
         ("event", pa.int64()), ("at", pa.int64()), ("channel", pa.string()),
-        ("quantity", pa.float64()),
+        ("quantity", pa.float64()), ("query", pa.string()),
     ]
 )  # fmt: skip
 BATCH = 10_000
@@ -30,7 +31,8 @@ Advance = Callable[[int], None]
 
 
 def take(advance: Advance = lambda rows: None) -> Snapshot:
-    """Export the interactions of consented customers; memory stays bounded by one batch.
+    """Export the interactions of consented customers, and what they searched for before them (from
+    the events: the graph holds no words); memory stays bounded by one batch.
 
     Raises:
         CDPError: ``graph_unavailable``; ``empty_graph`` when there is nothing to learn from.
@@ -45,9 +47,10 @@ def take(advance: Advance = lambda rows: None) -> Snapshot:
     with pq.ParquetWriter(partial, SCHEMA) as writer:
         for batch in _batches():
             writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
-            customers.update(row["customer"] for row in batch)
-            products.update(row["sku"] for row in batch)
-            total += len(batch)
+            touches = [row for row in batch if row.get("query") is None]
+            customers.update(row["customer"] for row in touches)
+            products.update(row["sku"] for row in touches)
+            total += len(touches)
             advance(len(batch))
     if not total:
         partial.unlink()
@@ -81,6 +84,11 @@ def _batches() -> Iterator[list[Row]]:
             if len(batch) == BATCH:
                 yield batch
                 batch = []
+    for row in clicked_queries():
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
     if batch:
         yield batch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from cdp.domain.soundness import unsound
 from cdp.errors import CDPError
 
+LONGEST_VECTOR = 4096
 Value = Mapping[str, Any]
 CHANNELS = ("web", "app", "social", "store", "email", "crm")
 
@@ -29,6 +31,7 @@ class Listing:
     replenishable: bool = False
     channels: tuple[str, ...] = ()
     facts: Mapping[str, tuple[str, Value]] = field(default_factory=dict)
+    image_vector: tuple[float, ...] = ()
 
 
 def listing(row: Mapping[str, Any], currency: str) -> Listing:
@@ -58,7 +61,24 @@ def listing(row: Mapping[str, Any], currency: str) -> Listing:
         sku=sku, title=title, description=texts["description"], category=texts["category"][:200],
         brand=texts["brand"][:200], in_stock=_flag(row.get("in_stock", True)),
         replenishable=_flag(row.get("replenishable", False)), channels=_channels(row.get("channels")), facts=facts,
+        image_vector=_vector(row.get("image_vector")),
     )  # fmt: skip
+
+
+def _vector(value: object) -> tuple[float, ...]:
+    """Numbers as a list, or as the text of one."""
+    if value is None or value != value or value == "":
+        return ()
+    try:
+        found: Any = json.loads(value) if isinstance(value, str) else value
+        numbers = tuple(float(number) for number in found)
+    except (ValueError, TypeError) as error:
+        raise CDPError("bad_row", f"no list of numbers: {error}", field="image_vector") from error
+    if not 1 <= len(numbers) <= LONGEST_VECTOR or not all(math.isfinite(n) for n in numbers):
+        raise CDPError(
+            "bad_row", f"1 to {LONGEST_VECTOR} finite numbers are needed", field="image_vector"
+        )
+    return numbers
 
 
 def _languages(english: str, row: Mapping[str, Any], column: str) -> Value:

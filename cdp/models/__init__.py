@@ -1,6 +1,6 @@
 """One aggregate a file; imported from here."""
 
-from cdp.models.catalogue import ChannelFact, Fact, FactType, Product
+from cdp.models.catalogue import ChannelFact, Fact, FactType, Product, ProductImage
 from cdp.models.content import ChannelSpec, TextFormat, Variant
 from cdp.models.events import (
     DeviceLogin,
@@ -67,6 +67,7 @@ __all__ = [
     "MatcherStatus",
     "OutboxMessage",
     "Product",
+    "ProductImage",
     "ProductText",
     "ProductVector",
     "Profile",

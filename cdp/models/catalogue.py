@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from pgvector.django import VectorField
 
 from cdp.channels import Channel
 
@@ -37,6 +38,16 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sku} {self.title}"
+
+
+class ProductImage(models.Model):
+    """A picture as the shop's own image encoder describes it; all of one shop have one length."""
+
+    product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="image")
+    vector = VectorField()
+
+    def __str__(self) -> str:
+        return f"picture of {self.product_id}"
 
 
 class FactType(models.TextChoices):

@@ -9,11 +9,16 @@ from django.utils import timezone
 
 from cdp import outbox
 from cdp.domain.listing import Listing, Value
-from cdp.models import ChannelFact, Fact, Product, Topic
+from cdp.errors import CDPError
+from cdp.models import ChannelFact, Fact, Product, ProductImage, Topic
 
 
 def write_products(listings: Iterable[Listing], origin: str) -> int:
-    """Insert or update products, supersede changed facts, tell the graph; returns how many."""
+    """Insert or update products, supersede changed facts, tell the graph; returns how many.
+
+    Raises:
+        CDPError: ``bad_row`` where a picture's vector is not as long as the shop's others.
+    """
     rows = list({item.sku: item for item in listings}.values())
     with transaction.atomic():
         products = Product.objects.bulk_create(
@@ -33,9 +38,27 @@ def write_products(listings: Iterable[Listing], origin: str) -> int:
         )  # fmt: skip
         ids = [product.pk for product in products]
         _supersede({p.pk: item.facts for p, item in zip(products, rows, strict=True)}, origin)
+        _describe(
+            {p.pk: i.image_vector for p, i in zip(products, rows, strict=True) if i.image_vector}
+        )
         if ids:
             outbox.add(Topic.GRAPH, {"products": sorted(ids)})
     return len(rows)
+
+
+def _describe(pictures: Mapping[int, tuple[float, ...]]) -> None:
+    if not pictures:
+        return
+    known = ProductImage.objects.exclude(product_id__in=pictures).first()
+    lengths = {len(vector) for vector in pictures.values()}
+    lengths |= {len(known.vector)} if known else set()
+    if len(lengths) > 1:
+        said = " and ".join(map(str, sorted(lengths)))
+        raise CDPError("bad_row", f"pictures are described by {said} numbers", field="image_vector")
+    ProductImage.objects.bulk_create(
+        [ProductImage(product_id=id_, vector=list(vector)) for id_, vector in pictures.items()],
+        update_conflicts=True, unique_fields=["product"], update_fields=["vector"],
+    )  # fmt: skip
 
 
 def write_channel_facts(channel: str, values: Mapping[str, Mapping[str, str]]) -> int:

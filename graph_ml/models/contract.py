@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,13 +17,25 @@ Scores = NDArray[np.float32]
 Report = Callable[[str], None]
 
 
+def _nothing() -> NDArray[np.float32]:
+    return np.zeros((0, 0), dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class ProductFeatures:
-    """What is known of products beside who touched them: text vectors (P, t), category (P,)."""
+    """What is known of products beside who touched them: text vectors (P, t), category (P,).
+
+    ``price`` (P, 2): the standardised logarithm and whether it is known; ``image`` (P, i): unit rows,
+    0 where there is no picture; both without columns where the catalogue holds none. ``queries``: the
+    text vectors (t,) of what was searched for.
+    """
 
     text: NDArray[np.float32]
     category: NDArray[np.int64]
     categories: int
+    price: NDArray[np.float32] = field(default_factory=_nothing)
+    image: NDArray[np.float32] = field(default_factory=_nothing)
+    queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Recommender(Protocol):

@@ -1,13 +1,15 @@
-"""Heterogeneous GraphSAGE over customers, products and categories, fed with BERT text vectors.
+"""Heterogeneous GraphSAGE over customers, products, categories and queries.
 
-Hamilton et al. 2017 (SAGEConv, mean aggregation), one convolution per relation (PyG's HeteroConv).
-Inductive: a product's vector follows from its text, category and neighbours, so that a product
-nobody has touched yet has one too.
+Hamilton et al. 2017 (SAGEConv, mean aggregation), one convolution per relation (PyG's HeteroConv):
+each behaviour is a relation of its own, so that what a purchase says and what a look says is learned.
+Products are told by BERT vectors of their words, price and picture, queries by theirs. Inductive: a
+product's vector follows from what is known of it and its neighbours, so that a product nobody has
+touched yet has one too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ Edges = dict[tuple[str, str, str], Tensor]
 
 
 class GraphSAGE(nn.Module):
-    """Two layers: customers and categories gather from products, products from both."""
+    """Two layers: customers and categories gather from products, products from both and from queries."""
 
     name = "graphsage"
 
@@ -44,25 +46,15 @@ class GraphSAGE(nn.Module):
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         torch.manual_seed(self.settings.seed)  # the first weights are drawn here, before training
-        text = features.text.shape[1]
-        self.text = torch.from_numpy(features.text)
+        self.told, self.asked, edges = _told(features), _queries(data, features), _edges(data)
+        edges |= _categories(features) | _searches(data, len(self.asked))
         self.sizes = {"customer": len(data.customers), "category": features.categories}
-        self.edges = _edges(data, features)
-        self.project = nn.Linear(text, self.hidden)
-        self.gather = HeteroConv(
-            {
-                ("product", "by", "customer"): SAGEConv((self.hidden, self.hidden), self.hidden),
-                ("product", "in", "category"): SAGEConv((self.hidden, self.hidden), self.hidden),
-            },
-            aggr="sum",
-        )
-        self.spread = HeteroConv(
-            {
-                ("customer", "of", "product"): SAGEConv((self.hidden, self.hidden), self.hidden),
-                ("category", "has", "product"): SAGEConv((self.hidden, self.hidden), self.hidden),
-            },
-            aggr="sum",
-        )
+        self.edges = edges
+        self.parameters_used["relations"] = sorted(name for _, name, _ in edges)
+        self.project = nn.Linear(self.told.shape[1], self.hidden)
+        self.project_query = nn.Linear(features.text.shape[1], self.hidden)
+        self.gather = self._layer(key for key in edges if key[2] != "product")
+        self.spread = self._layer(key for key in edges if key[2] == "product")
         self.head = nn.Linear(2 * self.hidden, self.dimensions)
         degree = np.asarray((data.matrix > 0).sum(axis=0), dtype=np.float32).ravel() + 1.0
         self.log_scale = nn.Parameter(torch.from_numpy(0.25 * np.log(degree)))
@@ -70,9 +62,14 @@ class GraphSAGE(nn.Module):
         vectors, folds = train(self, data, self.settings, report)
         self._voice = cosine(vectors, folds)
 
+    def _layer(self, relations: Iterable[tuple[str, str, str]]) -> HeteroConv:
+        wide = (self.hidden, self.hidden)
+        return HeteroConv({key: SAGEConv(wide, self.hidden) for key in relations}, aggr="sum")
+
     def forward(self) -> tuple[Tensor, Tensor]:
         """Product vectors (P, d) and fold-in weights (P,) relative to them."""
-        products = torch.relu(self.project(self.text.to(self.log_fold.device)))
+        device = self.log_fold.device
+        products = torch.relu(self.project(self.told.to(device)))
         start = {
             "product": products,
             "customer": products.new_zeros(self.sizes["customer"], self.hidden),
@@ -80,6 +77,8 @@ class GraphSAGE(nn.Module):
         }
         edges = {key: value.to(products.device) for key, value in self.edges.items()}
         gathered = {key: torch.relu(x) for key, x in self.gather(start, edges).items()}
+        if len(self.asked):
+            gathered["query"] = torch.relu(self.project_query(self.asked.to(device)))
         around = self.spread(start | gathered, edges)["product"]
         vectors = normalize(self.head(torch.cat([products, torch.relu(around)], dim=1)))
         scale = self.log_scale.exp()
@@ -93,16 +92,44 @@ class GraphSAGE(nn.Module):
         return self._voice
 
 
-def _edges(data: Split, features: ProductFeatures) -> Edges:
-    touched = data.matrix.tocoo()
-    customer = torch.from_numpy(touched.row.astype(np.int64))
-    product = torch.from_numpy(touched.col.astype(np.int64))
+def _told(features: ProductFeatures) -> Tensor:
+    """Words, price and picture side by side (P, f)."""
+    count = len(features.text)
+    sides = [side for side in (features.text, features.price, features.image) if len(side) == count]
+    return torch.from_numpy(np.concatenate(sides, axis=1))
+
+
+def _queries(data: Split, features: ProductFeatures) -> Tensor:
+    """The vectors (Q, t) of the different queries of a split, in the order of their texts."""
+    texts = sorted({query.text for query in data.queries})
+    if not texts:
+        return torch.zeros((0, features.text.shape[1]))
+    return torch.from_numpy(np.stack([features.queries[text] for text in texts]))
+
+
+def _edges(data: Split) -> Edges:
+    """Both directions of each behaviour that occurs; the same touched twice is one edge."""
+    pairs: dict[str, set[tuple[int, int]]] = {}
+    for customer, history in enumerate(data.histories):
+        for touch in history:
+            pairs.setdefault(touch.verb, set()).add((customer, touch.product))
+    found: Edges = {}
+    for verb, both in sorted(pairs.items()):
+        ends = torch.tensor(sorted(both), dtype=torch.int64).T
+        found["customer", verb, "product"] = ends
+        found["product", f"{verb} by", "customer"] = ends.flip(0)
+    return found
+
+
+def _categories(features: ProductFeatures) -> Edges:
     known = np.flatnonzero(features.category >= 0)
-    members = torch.from_numpy(known)
-    category = torch.from_numpy(features.category[known])
-    return {
-        ("product", "by", "customer"): torch.stack([product, customer]),
-        ("product", "in", "category"): torch.stack([members, category]),
-        ("customer", "of", "product"): torch.stack([customer, product]),
-        ("category", "has", "product"): torch.stack([category, members]),
-    }
+    ends = torch.stack([torch.from_numpy(known), torch.from_numpy(features.category[known])])
+    return {("product", "in", "category"): ends, ("category", "has", "product"): ends.flip(0)}
+
+
+def _searches(data: Split, queries: int) -> Edges:
+    if not queries:
+        return {}
+    place = {text: n for n, text in enumerate(sorted({query.text for query in data.queries}))}
+    pairs = sorted({(place[query.text], query.product) for query in data.queries})
+    return {("query", "found", "product"): torch.tensor(pairs, dtype=torch.int64).T}

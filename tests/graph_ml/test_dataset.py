@@ -12,6 +12,7 @@ from cdp.domain.voices import touched
 from cdp.errors import CDPError
 from graph_ml.dataset import (
     Interactions,
+    Query,
     Split,
     boundaries,
     everything,
@@ -118,3 +119,13 @@ def test_a_planted_leak_is_caught() -> None:
     hidden = [[*histories[0], Touch(2, "viewed", 5)], histories[1]]
     with pytest.raises(CDPError, match="leak: customer a is asked for what was learned: z"):
         without_leak(replace(sound, matrix=positive(hidden, 3)), 10)
+
+
+def test_queries_of_after_the_split_are_not_learned_from() -> None:
+    asked = [Query("pot", 0, 2), Query("tea", 1, 6)]
+    past = split(replace(DATA, queries=asked), 6)
+    assert past.queries == asked[:1]
+    start = max(t.at for h in past.histories for t in h)
+    assert later_part(past, share=0.2).queries == [q for q in asked if q.at < start]
+    with pytest.raises(CDPError, match="1 queries after the split"):
+        without_leak(replace(past, queries=asked), 6)

@@ -16,7 +16,7 @@ from cdp.errors import CDPError
 from cdp.models import Artifact, Customer, CustomerVector, ProductVector, Slate, Snapshot, Source
 from cdp.selectors.slates import serving_artifact, slates_of
 from cdp.stages.catalogue import write_products
-from graph_ml import snapshot
+from graph_ml import dataset, snapshot
 from graph_ml.candidates import CANDIDATES
 from graph_ml.run import learn
 from tests.conftest import Sent, identify, track
@@ -93,6 +93,22 @@ def test_a_snapshot_holds_the_consented_and_can_be_verified(graph: str, shop: No
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(CDPError, match="snapshot_changed"):
         snapshot.verify(taken)
+
+
+def test_a_snapshot_holds_what_was_searched_for_beside_the_interactions(
+    graph: str, shop: None, web: Source, send: Sent
+) -> None:
+    search = track("s1", "Products Searched", 2000, userId="u0", properties={"query": "green tea"})
+    click = track("s2", "Product Clicked", 2001, userId="u0", properties={"sku": "tea-1"})
+    send(web, search, click, minutes=3000)
+    pipeline.drain()
+    taken = snapshot.take()
+    assert taken.interactions == 4 * PEOPLE + 1
+    data = dataset.load(snapshot.verify(taken))
+    assert len(data.at) == 4 * PEOPLE + 1
+    [query] = data.queries
+    assert (query.text, data.skus[query.product]) == ("green tea", "tea-1")
+    assert dataset.split(data, query.at).queries == []
 
 
 def test_learning_promotes_what_beats_the_baselines_and_serves_it(graph: str, shop: None) -> None:

@@ -14,6 +14,7 @@ from cdp.domain.listing import Listing, listing
 from cdp.errors import CDPError
 from cdp.management.commands._base import progress, told_plainly
 from cdp.selectors import files
+from cdp.selectors.products import picture_length
 from cdp.stages.catalogue import write_products
 
 CHUNK = 1000
@@ -22,7 +23,7 @@ CHUNK = 1000
 class Command(BaseCommand):
     help = (
         "Import products. Columns: sku, title, description, category, brand, price, currency, "
-        "in_stock, replenishable, channels, title_zh, description_zh, facts (JSON); --map COLUMN=NAME renames."
+        "in_stock, replenishable, channels, title_zh, description_zh, facts (JSON), image_vector (numbers); --map COLUMN=NAME renames."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -50,12 +51,19 @@ class Command(BaseCommand):
 def _listings(
     file: Path, renames: dict[str, str], currency: str, refused: list[str]
 ) -> Iterator[Listing]:
+    length = picture_length()
     for number, row in enumerate(files.rows(file), 1):
         if isinstance(row, files.Broken):
             refused.append(f"line {row.number}: {row.reason}")
             continue
         try:
-            yield listing({renames.get(name, name): v for name, v in row.items()}, currency)
+            found = listing({renames.get(name, name): v for name, v in row.items()}, currency)
+            own = len(found.image_vector) or length
+            length = length or own
+            if own != length:
+                said = f"pictures are described by {length} numbers, this one by {own}"
+                raise CDPError("bad_row", said, field="image_vector")
+            yield found
         except CDPError as error:
             refused.append(f"row {number}: {error}")
 

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from cdp import pipeline
-from cdp.models import Event, Identifier, ImportRun, Product, QuarantinedEvent, Source
+from cdp.models import Event, Identifier, ImportRun, Product, ProductImage, QuarantinedEvent, Source
 from cdp.selectors import files
 
 pytestmark = pytest.mark.django_db
@@ -164,3 +164,11 @@ def test_products_from_csv_with_a_bad_row(tmp_path: Path) -> None:
     out = run("import_products", str(path), "--map", "code=sku")
     assert "2 products kept, 3 rows refused" in out
     assert sorted(Product.objects.values_list("sku", flat=True)) == ["A", "D"]
+
+
+def test_a_picture_of_another_length_refuses_its_row_alone(db: None, tmp_path: Path) -> None:
+    path = tmp_path / "products.jsonl"
+    rows = [{"sku": "a", "image_vector": [1, 2]}, {"sku": "b", "image_vector": [1, 2, 3]}, {"sku": "c"}]  # fmt: skip
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert "2 products kept, 1 rows refused" in run("import_products", str(path))
+    assert [row.product.sku for row in ProductImage.objects.all()] == ["a"]
