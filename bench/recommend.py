@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--models", help=f"some of: {', '.join(MODELS)}")
     parser.add_argument("--fit", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    folder = _folder(options.data)
+    folder = folder_of(options.data)
     set_up("recommend")
     if options.fit:
         print(json.dumps(_fit(folder, options.fit)), flush=True)
@@ -47,7 +47,7 @@ def main() -> None:
     names = options.models.split(",") if options.models else list(MODELS)
     if unknown := sorted(set(names) - set(MODELS)):
         parser.error(f"unknown model {', '.join(unknown)}; known: {', '.join(MODELS)}")
-    split, texts = _read(folder)
+    split, texts = read(folder)
     print(f"{folder.name}: {len(split.customers)} customers, {len(split.skus)} products, "
           f"{split.matrix.nnz} pairs, {len(split.targets)} customers asked", flush=True)  # fmt: skip
     if not split.targets:
@@ -67,7 +67,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _folder(data: str) -> Path:
+def folder_of(data: str) -> Path:
     path = Path(data)
     if path.is_dir() or data == "completejourney":
         return path
@@ -79,7 +79,7 @@ def _folder(data: str) -> Path:
     sys.exit(f"{data} is neither a folder nor a set under {named.parent}")
 
 
-def _read(folder: Path) -> Any:
+def read(folder: Path) -> Any:
     from bench import shops
 
     try:
@@ -89,7 +89,7 @@ def _read(folder: Path) -> Any:
 
 
 def _in_a_process(data: str, name: str) -> dict[str, Any] | None:
-    place = data if data == "completejourney" else str(_folder(data).resolve())
+    place = data if data == "completejourney" else str(folder_of(data).resolve())
     command = [sys.executable, __file__, "--data", place, "--fit", name]
     # implicit brings threads of its own, and says that BLAS must not bring others.
     threads = {"OPENBLAS_NUM_THREADS": "1"} if name == "implicit ALS" else {}
@@ -109,13 +109,13 @@ def _fit(folder: Path, name: str) -> dict[str, Any]:
     from graph_ml.metrics import interval, judged, mean
     from graph_ml.quality import by_warmth
 
-    split, texts = _read(folder)
+    split, texts = read(folder)
     # What is judged stays the same: what was only looked at is no answer either way.
     learned = _purchases_alone(split) if name.endswith(BARRED) else split
     model = _model(name.partition(",")[0])
     started = time.monotonic()
-    read = texts if name.startswith(READING) else None
-    known = _features(len(split.skus), read)
+    heard = texts if name.startswith(READING) else None
+    known = _features(len(split.skus), heard)
     model.fit(learned, known, lambda line: print(f"  {name}: {line}", file=sys.stderr, flush=True))
 
     def scores(batch: list[int]) -> Any:

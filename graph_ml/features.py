@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,7 @@ def build(
     """BERT vectors of the texts (P, t) and of ``queries``; category indices (P,), -1 where there is
     none; prices and pictures."""
     rows = {row.sku: row for row in Product.objects.filter(sku__in=list(skus))}
-    texts = []
-    for sku in skus:
-        row = rows.get(sku)
-        texts.append(
-            product_text(row.title, row.brand, row.category, row.description) if row else "product"
-        )
+    texts = _texts(skus, rows)
     names = sorted({row.category for row in rows.values() if row.category})
     number = {name: n for n, name in enumerate(names)}
     category = np.array(
@@ -42,6 +37,19 @@ def build(
         vectors[: len(texts)], category, max(1, len(names)), _prices(skus), _images(skus),
         dict(zip(asked, vectors[len(texts) :], strict=True)),
     )  # fmt: skip
+
+
+def texts_of(skus: Sequence[str]) -> list[str]:
+    """The products' words; of what the catalogue does not know, that it is a product."""
+    return _texts(skus, {row.sku: row for row in Product.objects.filter(sku__in=list(skus))})
+
+
+def _texts(skus: Sequence[str], rows: Mapping[str, Product]) -> list[str]:
+    found = (rows.get(sku) for sku in skus)
+    return [
+        product_text(row.title, row.brand, row.category, row.description) if row else "product"
+        for row in found
+    ]
 
 
 def _prices(skus: Sequence[str]) -> NDArray[np.float32]:

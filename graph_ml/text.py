@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from django.conf import settings
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from cdp.artifacts import encoder_folder
@@ -90,14 +91,19 @@ def encode(texts: Sequence[str], advance: Advance = lambda n: None) -> NDArray[n
 @torch.inference_mode()
 def _encode(texts: list[str]) -> NDArray[np.float32]:
     tokenizer, model = encoder(settings.TEXT_ENCODER)
+    vectors: NDArray[np.float32] = pooled(tokenizer, model, texts).float().cpu().numpy()
+    return vectors
+
+
+def pooled(tokenizer: Any, model: Any, texts: list[str]) -> Tensor:
+    """Unit vectors (n, d): the mean over each text's last hidden states."""
     inputs = tokenizer(
         texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).to(model.device)
     hidden = model(**inputs).last_hidden_state
     mask = inputs["attention_mask"].unsqueeze(-1)
     mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-    vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean).float().cpu().numpy()
-    return vectors
+    return torch.nn.functional.normalize(mean)
 
 
 class _Cache:

@@ -21,6 +21,8 @@ Learn from the interaction graph: snapshot, train, measure, and promote what is 
 
   manage.py train [{"|".join(CANDIDATES)} ...]   candidates (default: every one)
   torchrun --nproc-per-node 2 manage.py train …  the same, trained models on several devices
+  manage.py train text [--steps N]               teach the text encoder what this shop's customers chose
+                                                 next and found by searching
   manage.py train gcn --csv FILE                 classify the rows of a table (default: the sample)
 """
 
@@ -34,7 +36,8 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", nargs="*", help="candidates, or gcn")
+        parser.add_argument("what", nargs="*", help="candidates, or text, or gcn")
+        parser.add_argument("--steps", type=int, help="for text: batches to learn from (300)")
         parser.add_argument("--csv", type=Path, help=f"for gcn: feature1, feature2, …, label; default {SAMPLE.name}")  # fmt: skip
         parser.add_argument(
             "--tune", type=int, default=0, metavar="N", help="try N settings of each trained model"
@@ -47,14 +50,19 @@ class Command(BaseCommand):
         names: list[str] = options["what"]
         if options["tune"] < 0:
             raise CommandError("--tune: a number of settings, 0 or more")
+        if options["steps"] is not None and (names != ["text"] or options["steps"] < 4):
+            raise CommandError("--steps: 4 or more, only for text")
         try:
             if names == ["gcn"]:
                 self._classify(options["csv"] or SAMPLE)
                 return
             if options["csv"]:
                 raise CommandError("--csv: only for gcn")
+            if names == ["text"]:
+                self._text(options["steps"])
+                return
             if unknown := [name for name in names if name not in CANDIDATES]:
-                known = ", ".join([*CANDIDATES, "gcn (alone)"])
+                known = ", ".join([*CANDIDATES, "text (alone)", "gcn (alone)"])
                 raise CommandError(f"unknown model {', '.join(unknown)}; known: {known}")
             trials, afresh = options["tune"], options["afresh"]
             with joined() as leading:
@@ -64,6 +72,29 @@ class Command(BaseCommand):
         except CDPError as error:
             raise CommandError(str(error)) from error
         show(result)
+
+    def _text(self, steps: int | None) -> None:
+        from graph_ml.text_run import learn_text
+        from graph_ml.text_training import TextSettings
+
+        asked = TextSettings() if steps is None else TextSettings(steps=steps)
+        found = learn_text(self.stdout.write, asked)
+        shown = Table(title="the text profile on held-out time")
+        for name in ("encoder", "recall@20", "ndcg@20", "queries found@10"):
+            shown.add_column(name)
+        for name, figures in (("as it is", found.before), ("taught", found.after)):
+            told = [f"{figures[key]:.4f}" for key in ("recall@20", "ndcg@20")]
+            shown.add_row(
+                name, *told, f"{figures['queries found@10']:.4f} of {figures['queries']:.0f}"
+            )
+        Console().print(shown)
+        if not found.row.path:
+            self.stdout.write(f"refused: {found.row.reason}")
+            return
+        self.stdout.write(f"kept in {found.row.path}; to let it serve, set UNISON_TEXT_ENCODER={found.row.path}")  # fmt: skip
+        self.stdout.write(
+            "and restart web and workers: search and learning read the texts anew by it"
+        )
 
     def _classify(self, path: Path) -> None:
         from graph_ml.nodes import classify, read
