@@ -115,7 +115,7 @@ def _fit(folder: Path, name: str) -> dict[str, Any]:
     model = _model(name.partition(",")[0])
     started = time.monotonic()
     heard = texts if name.startswith(READING) else None
-    known = _features(len(split.skus), heard)
+    known = features_of(len(split.skus), heard)
     model.fit(learned, known, lambda line: print(f"  {name}: {line}", file=sys.stderr, flush=True))
 
     def scores(batch: list[int]) -> Any:
@@ -137,7 +137,7 @@ def _fit(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _features(products: int, texts: list[str] | None) -> Any:
+def features_of(products: int, texts: list[str] | None) -> Any:
     import numpy as np
 
     from graph_ml.models.contract import ProductFeatures

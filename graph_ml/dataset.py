@@ -232,10 +232,27 @@ def _asked(
 
 def boundaries(data: Interactions, validation: float = 0.1, test: float = 0.2) -> tuple[int, int]:
     """Times (ms) at which validation and test begin, by share of positive interactions."""
+    [(first, second)] = windows(data, 1, validation, test)
+    return first, second
+
+
+def windows(
+    data: Interactions, count: int, share: float = 0.1, test: float = 0.2
+) -> list[tuple[int, int]]:
+    """The last ``count`` windows of time (from, until, in ms) before the test, the latest first, each
+    holding ``share`` of the positive interactions; models learn from what lies before a window.
+
+    Raises:
+        CDPError: ``too_many_windows`` where nothing would lie before the first.
+    """
     positive = np.array([verb in POSITIVE for verb in data.verb])
     times = data.at[positive] if positive.any() else data.at
-    first, second = (times[int(len(times) * share)] for share in (1 - test - validation, 1 - test))
-    return int(first), int(second)
+    ends = [1 - test - share * n for n in range(count + 1)]
+    if ends[-1] < share / 2 or (count > 1 and times[int(len(times) * ends[-1])] <= data.at[0]):
+        said = f"{count} windows of {share:.0%} leave nothing before the first to learn from"
+        raise CDPError("too_many_windows", said, field="windows")
+    at = [int(times[int(len(times) * end)]) for end in ends]
+    return list(zip(at[1:], at[:-1], strict=True))
 
 
 def positive(histories: Sequence[Sequence[Touch]], products: int) -> sparse.csr_matrix:

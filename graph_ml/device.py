@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
+from torch import nn
+
+Forward = Callable[[], Any]
 
 
 def choose() -> torch.device:
@@ -14,6 +19,15 @@ def choose() -> torch.device:
 
 def describe(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def compiled(model: nn.Module, device: torch.device, backend: str = "inductor") -> Forward:
+    """The model's forward as one program on CUDA (``torch.compile``), where it is run thousands of
+    times; as it is on the CPU, where compiling takes longer than it saves."""
+    if device.type != "cuda" and backend == "inductor":
+        return model
+    found: Forward = torch.compile(model, backend=backend)
+    return found
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -87,7 +87,7 @@ def figures(
     for name, values in (("recall", recall), ("ndcg", ndcg)):
         told[f"{name}@{k} low"], told[f"{name}@{k} high"] = interval(values)
     if text is not None and text.any():
-        told["diversity"] = _diversity(found, text)
+        told["diversity"] = diversity(found, text)
     told |= by_warmth(found, data)
     for name, mask in quality(found, data, groups).groups.items():
         told[f"recall@{k} {name}"] = mean(recall[mask])
@@ -107,7 +107,7 @@ def _tail_share(found: Judged, data: Split) -> float:
     return float(shown[tail].sum() / max(1, shown.sum()))
 
 
-def _diversity(found: Judged, text: NDArray[np.float32], most: int = 2000) -> float:
+def diversity(found: Judged, text: NDArray[np.float32], most: int = 2000) -> float:
     step = max(1, len(found.top) // most)
     unit = text / np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-9)
     distances: Sequence[float] = [

@@ -23,7 +23,7 @@ from cdp.errors import CDPError
 from graph_ml import distributed
 from graph_ml.checkpoints import checkpoint, dice_state, set_dice
 from graph_ml.dataset import Split
-from graph_ml.device import choose
+from graph_ml.device import choose, compiled, half_precision
 
 Floats = NDArray[np.float32]
 K = 20
@@ -79,6 +79,7 @@ class _Training:
         self.dice = np.random.default_rng(settings.seed)
         self.model, self.data, self.settings, self.report = model, data, settings, report
         model.to(choose())
+        self.forward = compiled(model, choose())
         busy = np.flatnonzero(np.diff(data.matrix.indptr) >= 2)
         self.dice.shuffle(busy)
         few = min(MOST_HELD, max(1, len(busy) // 10))
@@ -156,8 +157,12 @@ class _Training:
         return torch.stack([parameter.sum() * 0 for parameter in self.model.parameters()]).sum()
 
     def _hidden_loss(self, given: sparse.csr_matrix, asked: Tensor) -> Tensor:
-        vectors, folds = self.model()
-        return _loss(vectors, folds, to_csr(given), asked, self.log_scale)
+        if choose().type == "cuda":
+            with half_precision(choose()):
+                vectors, folds = self.forward()
+        else:
+            vectors, folds = self.forward()
+        return _loss(vectors.float(), folds.float(), to_csr(given), asked, self.log_scale)
 
     def _state(self) -> dict[str, Any]:
         vectors, folds = self.best

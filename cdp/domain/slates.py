@@ -76,20 +76,20 @@ def slates(
                 float(totals[row].std()) <= SILENT
             )  # what was touched says nothing to the model
             owned = {touch.product for touch in history if touch.verb in OWNED} - again
-            places, new = _places(ranker, history, totals[row], owned, count, variety)
-            yield [] if silent else _slate(ranker, history, totals[row], alone, places, new)
+            shown, new = places(ranker, history, totals[row], owned, count, variety)
+            yield [] if silent else _slate(ranker, history, totals[row], alone, shown, new)
 
 
-def _places(
+def places(
     ranker: Ranker,
     history: Sequence[Touch],
     total: Any,
-    owned: set[int],
+    without: set[int],
     count: int,
     variety: Variety,
 ) -> tuple[Ints, set[int]]:
-    """What is shown, in order, and which of it is there to find something out."""
-    ranked = best(total, owned, variety.depth(count))
+    """What is shown by scores (P,), in order, and which of it is there to find something out."""
+    ranked = best(total, without, variety.depth(count))
     near, shown, weight = ranker.space, ranked[:count], variety.diversity
     if near is not None and weight > 0:
         wide = ranked[: WIDER * count]

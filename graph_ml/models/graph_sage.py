@@ -9,6 +9,7 @@ touched yet has one too.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -46,12 +47,15 @@ class GraphSAGE(nn.Module):
 
     def fit(self, data: Split, features: ProductFeatures, report: Report) -> None:
         torch.manual_seed(self.settings.seed)  # the first weights are drawn here, before training
-        self.told, self.asked, edges = _told(features), _queries(data, features), _edges(data)
-        edges |= _categories(features) | _searches(data, len(self.asked))
+        told, asked = _told(features), _queries(data, features)
+        # Beside the model wherever it computes, and in no checkpoint: they are the data's.
+        self.register_buffer("told", told, persistent=False)
+        self.register_buffer("asked", asked, persistent=False)
+        edges = _edges(data) | _categories(features) | _searches(data, len(asked))
         self.sizes = {"customer": len(data.customers), "category": features.categories}
         self.edges = edges
         self.parameters_used["relations"] = sorted(name for _, name, _ in edges)
-        self.project = nn.Linear(self.told.shape[1], self.hidden)
+        self.project = nn.Linear(told.shape[1], self.hidden)
         self.project_query = nn.Linear(features.text.shape[1], self.hidden)
         self.gather = self._layer(key for key in edges if key[2] != "product")
         self.spread = self._layer(key for key in edges if key[2] == "product")
@@ -64,12 +68,17 @@ class GraphSAGE(nn.Module):
 
     def _layer(self, relations: Iterable[tuple[str, str, str]]) -> HeteroConv:
         wide = (self.hidden, self.hidden)
-        return HeteroConv({key: SAGEConv(wide, self.hidden) for key in relations}, aggr="sum")
+        with (
+            warnings.catch_warnings()
+        ):  # that a layer leaves some kinds of nodes as they are is meant
+            warnings.simplefilter("ignore", UserWarning)
+            return HeteroConv({key: SAGEConv(wide, self.hidden) for key in relations}, aggr="sum")
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Product vectors (P, d) and fold-in weights (P,) relative to them."""
-        device = self.log_fold.device
-        products = torch.relu(self.project(self.told.to(device)))
+        told: Any = self.told
+        asked: Any = self.asked
+        products = torch.relu(self.project(told))
         start = {
             "product": products,
             "customer": products.new_zeros(self.sizes["customer"], self.hidden),
@@ -77,8 +86,8 @@ class GraphSAGE(nn.Module):
         }
         edges = {key: value.to(products.device) for key, value in self.edges.items()}
         gathered = {key: torch.relu(x) for key, x in self.gather(start, edges).items()}
-        if len(self.asked):
-            gathered["query"] = torch.relu(self.project_query(self.asked.to(device)))
+        if len(asked):
+            gathered["query"] = torch.relu(self.project_query(asked))
         around = self.spread(start | gathered, edges)["product"]
         vectors = normalize(self.head(torch.cat([products, torch.relu(around)], dim=1)))
         scale = self.log_scale.exp()

@@ -19,6 +19,7 @@ from graph_ml.dataset import (
     later_part,
     positive,
     split,
+    windows,
     without_leak,
 )
 
@@ -129,3 +130,13 @@ def test_queries_of_after_the_split_are_not_learned_from() -> None:
     assert later_part(past, share=0.2).queries == [q for q in asked if q.at < start]
     with pytest.raises(CDPError, match="1 queries after the split"):
         without_leak(replace(past, queries=asked), 6)
+
+
+def test_windows_lie_one_before_the_other_and_leave_something_to_learn_from() -> None:
+    data = interactions(*((n % 7, n, "viewed", n) for n in range(100)))
+    assert windows(data, 3) == [(70, 80), (60, 70), (50, 60)]
+    assert boundaries(data) == (70, 80)
+    assert len(windows(data, 7)) == 7
+    for count in (8, 9, 40):
+        with pytest.raises(CDPError, match="too_many_windows"):
+            windows(data, count)

@@ -276,3 +276,14 @@ def test_a_new_product_is_recommended_before_it_is_learned(graph: str, shop: Non
     assert "tent-new" in of_camper
     assert "tent-new" not in [item["sku"] for item in found[drinker.id].items[:12]]
     assert place_new_products() == 0
+
+
+def test_a_candidate_may_be_chosen_by_several_windows_of_time(graph: str, shop: None) -> None:
+    said: list[str] = []
+    result = learn(said.append, ["graph-filter", "lightgcn"], windows=2)
+    [left] = [row for row in result.rows if row.status == "refused" and row.reason.startswith("in 2 windows of time")]  # fmt: skip
+    assert left.model in ("graph-filter", "lightgcn")
+    [asked] = [line for line in said if line.startswith("choosing a candidate by")]
+    assert " and " in asked
+    with pytest.raises(CDPError, match="too_many_windows"):
+        learn(said.append, ["graph-filter"], windows=9)

@@ -42,6 +42,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--tune", type=int, default=0, metavar="N", help="try N settings of each trained model"
         )
+        parser.add_argument("--windows", type=int, default=1, metavar="K", help="choose the candidate by K windows of time before the test (1)")  # fmt: skip
         parser.add_argument(
             "--afresh", action="store_true", help="do not go on with a run that was cut off"
         )
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         names: list[str] = options["what"]
         if options["tune"] < 0:
             raise CommandError("--tune: a number of settings, 0 or more")
+        if options["windows"] < 1:
+            raise CommandError("--windows: 1 or more")
         if options["steps"] is not None and (names != ["text"] or options["steps"] < 4):
             raise CommandError("--steps: 4 or more, only for text")
         try:
@@ -64,11 +67,15 @@ class Command(BaseCommand):
             if unknown := [name for name in names if name not in CANDIDATES]:
                 known = ", ".join([*CANDIDATES, "text (alone)", "gcn (alone)"])
                 raise CommandError(f"unknown model {', '.join(unknown)}; known: {known}")
-            trials, afresh = options["tune"], options["afresh"]
+            asked = {
+                "trials": options["tune"],
+                "afresh": options["afresh"],
+                "windows": options["windows"],
+            }
             with joined() as leading:
                 if not leading:
                     return
-                result = learn(self.stdout.write, names or None, trials=trials, afresh=afresh)
+                result = learn(self.stdout.write, names or None, **asked)
         except CDPError as error:
             raise CommandError(str(error)) from error
         show(result)
