@@ -50,6 +50,16 @@ def add_slates(customers: Iterable[int], *, later: bool = False) -> None:
         )
 
 
+def take_back_later() -> set[int]:
+    """Whose slates wait in a whole shop's messages; the messages are taken out, in the open
+    transaction of who asks for all of them anew."""
+    rows = execute(
+        "DELETE FROM cdp_outboxmessage WHERE topic = %s AND parked_at IS NULL RETURNING payload::text",
+        [Topic.SLATES_LATER.value],
+    )
+    return {id_ for (payload,) in rows for id_ in json.loads(payload)["slates"]}
+
+
 def claim(topic: Topic, limit: int, only: int | None = None) -> list[OutboxMessage]:
     """Take the oldest messages that are due (or ``only`` one) out of the outbox, in the transaction
     that does their work: rolled back, they are there again. Other workers skip them meanwhile.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -50,8 +50,11 @@ class Checkpoint:
         partial.rename(self.path)
 
 
-def checkpoint(name: str, parameters: Mapping[str, Any], data: Split) -> Checkpoint:
-    """The checkpoint of this very training; one that keeps nothing outside ``kept_in``."""
+def checkpoint(
+    name: str, parameters: Mapping[str, Any], data: Split, known: Iterable[Any] = ()
+) -> Checkpoint:
+    """The checkpoint of this very training, from this data and what else is ``known`` (arrays or
+    text); one that keeps nothing outside ``kept_in``."""
     folder = _folder.get()
     if folder is None:
         return Checkpoint(None)
@@ -59,6 +62,8 @@ def checkpoint(name: str, parameters: Mapping[str, Any], data: Split) -> Checkpo
     for array in (data.matrix.indptr, data.matrix.indices, data.matrix.data):
         told.update(np.ascontiguousarray(array).tobytes())
     told.update("\0".join(data.skus).encode())
+    for one in known:
+        told.update(one.encode() if isinstance(one, str) else np.ascontiguousarray(one).tobytes())
     return Checkpoint(folder / f"{name}-{told.hexdigest()[:16]}.pt")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -72,7 +73,11 @@ class Split:
 def load(path: Path, also: Sequence[str] = ()) -> Interactions:
     """Read a snapshot; ``also`` names products that nobody touched yet."""
     columns = ["customer", "sku", "verb", "at", "event", "channel", "query"]
-    whole = pq.read_table(path, columns=columns)
+    whole = pq.read_table(
+        path, columns=[name for name in columns if name in pq.read_schema(path).names]
+    )
+    if "query" not in whole.column_names:  # a snapshot of before queries were kept
+        whole = whole.append_column("query", pa.nulls(len(whole), pa.string()))
     whole = whole.sort_by([("at", "ascending"), ("event", "ascending"), ("sku", "ascending")])
     table = whole.filter(pc.is_null(whole["query"]))
     customers, customer = np.unique(table["customer"].to_numpy(), return_inverse=True)

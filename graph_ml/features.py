@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.models import Fact, Product, ProductImage
+from cdp.domain.commerce import MAX_PRICE
+from cdp.models import Fact, FactType, Product, ProductImage
 from graph_ml.models.contract import ProductFeatures
 from graph_ml.text import encode
+
+log = logging.getLogger(__name__)
 
 
 def product_text(title: str, brand: str, category: str, description: str) -> str:
@@ -55,14 +59,19 @@ def _texts(skus: Sequence[str], rows: Mapping[str, Product]) -> list[str]:
 def _prices(skus: Sequence[str]) -> NDArray[np.float32]:
     """Logarithms of the prices, standardised, and whether there is one (P, 2). Without columns where
     there are none, or of several currencies: their numbers cannot be compared."""
-    rows = Fact.objects.filter(product__sku__in=list(skus), key="price", superseded_at=None)
-    told: dict[str, Any] = dict(rows.values_list("product__sku", "value"))
-    if len({value.get("currency") for value in told.values()}) != 1:
+    rows = Fact.objects.filter(product__sku__in=list(skus), key="price", type=FactType.MONEY)
+    values: Any = rows.filter(superseded_at=None).values_list("product__sku", "value")
+    told = {sku: float(value["amount"]) for sku, value in values}
+    told = {sku: amount for sku, amount in told.items() if 0 <= amount <= MAX_PRICE}
+    currencies = {str(value["currency"]).upper() for sku, value in values if sku in told}
+    if len(currencies) > 1:
+        log.warning("prices are not learned from: they are in %s", ", ".join(sorted(currencies)))
+    if len(currencies) != 1:
         return np.zeros((len(skus), 0), dtype=np.float32)
     place = {sku: n for n, sku in enumerate(skus)}
     found = np.zeros((len(skus), 2), dtype=np.float32)
     known = [place[sku] for sku in told]
-    logs = np.log1p([float(value["amount"]) for value in told.values()])
+    logs = np.log1p(list(told.values()))
     found[known, 0] = (logs - logs.mean()) / max(float(logs.std()), 1e-6)
     found[known, 1] = 1.0
     return found

@@ -17,6 +17,7 @@ from cdp.selectors.slates import serving_artifact
 from cdp.stages import publish
 from graph_ml import features
 from graph_ml.models.newcomers import nearest
+from graph_ml.text import encode
 
 PLACING_LOCK = 7_301_007
 MOST = 2000  # new products at once
@@ -38,7 +39,7 @@ def place_new_products(say: Say = lambda line: None) -> int:
         new = unplaced(ranker, MOST)
         if not new:
             return 0
-        told = features.build([*ranker.skus, *new]).text
+        told = encode(features.texts_of([*ranker.skus, *new]))
         by = nearest(told, np.arange(len(ranker.skus), len(told)), np.arange(len(ranker.skus)))
         if by is None:
             return 0
@@ -49,6 +50,7 @@ def place_new_products(say: Say = lambda line: None) -> int:
         with transaction.atomic():
             rows = Slate.objects.filter(artifact=serving, customer__isnull=False)
             known = rows.values_list("customer_id", flat=True)
-            outbox.add_slates((id_ for id_ in known if id_ is not None), later=True)
+            waiting = outbox.take_back_later()  # not once more for every product that comes
+            outbox.add_slates({*waiting, *(id_ for id_ in known if id_ is not None)}, later=True)
         say(f"{len(new)} new products placed by their words")
         return len(new)

@@ -79,6 +79,7 @@ def _snapshot(say: Say, afresh: bool) -> Iterator[Snapshot]:
         say(f"going on with the run on snapshot {taken.pk}, which was cut off")
         Artifact.objects.filter(snapshot=taken).delete()
     else:
+        Snapshot.objects.filter(finished_at=None).update(finished_at=timezone.now())
         say("snapshot: reading the interaction graph")
         taken = snapshot.take(lambda rows: say(f"  {rows} interactions"))
     say(f"snapshot {taken.pk}: {taken.customers} customers, {taken.products} products, "
@@ -87,7 +88,7 @@ def _snapshot(say: Say, afresh: bool) -> Iterator[Snapshot]:
     try:
         with kept_in(states):
             yield taken
-    except CDPError:
+    except Exception:
         # It failed and would fail again: only what was killed is gone on with.
         _ended(taken, states)
         raise
@@ -100,8 +101,8 @@ def _ended(taken: Snapshot, states: Path) -> None:
 
 
 def _cut_off() -> Snapshot | None:
-    last = Snapshot.objects.order_by("-pk").first()
-    if last is None or last.finished_at or timezone.now() - last.created_at > RESUMABLE:
+    last = Snapshot.objects.filter(finished_at=None).order_by("-pk").first()
+    if last is None or timezone.now() - last.created_at > RESUMABLE:
         return None
     served = Artifact.objects.filter(snapshot=last, served_from__isnull=False).exists()
     return None if served or not Path(last.path).is_file() else last
@@ -110,10 +111,10 @@ def _cut_off() -> Snapshot | None:
 def _learn(say: Say, taken: Snapshot, names: list[str], trials: int, count: int) -> Result:
     catalogue = list(Product.objects.values_list("sku", flat=True))
     data = dataset.load(snapshot.verify(taken), catalogue)
-    say("text: BERT vectors of the product texts")
-    known = features.build(data.skus, queries=(query.text for query in data.queries))
     windows = dataset.windows(data, count)
     [(_, test), *_] = windows
+    say("text: BERT vectors of the product texts")
+    known = features.build(data.skus, queries=(query.text for query in data.queries))
     past = dataset.without_leak(dataset.split(data, test), test)
     say(f"split by time: {len(past.targets)} customers have something new after the split")
     measuring = Measuring(taken, past, known, data, say)
@@ -164,19 +165,25 @@ def _choose(
     """The candidate that is best in the windows (ms) before the test, on average, and rows for the
     others. The choice sees nothing of what the gate will ask, so the gate's figures are fair."""
     if len(names) == 1 and not trials:
+        if len(windows) > 1:
+            measuring.say(
+                f"one candidate, {names[0]}: there is nothing to choose by windows of time"
+            )
         return CANDIDATES[names[0]], []
     early = [dataset.without_leak(dataset.split(data, *window), window[0]) for window in windows]
     asked = " and ".join(str(len(past.targets)) for past in early)
     measuring.say(f"choosing a candidate by {asked} customers before the split")
-    makes = {name: tuned(name, trials, early[0], measuring) for name in names}
-    found = {
-        name: [measuring.fitted(make(), past) for past in early] for name, make in makes.items()
-    }
-    recall = {name: [mean(one.judged.recall()) for one in each] for name, each in found.items()}
+    # Settings are searched in the oldest window: its past holds no other window's answers.
+    makes = {name: tuned(name, trials, early[-1], measuring) for name in names}
+    found, recall = {}, {}
+    for name, make in makes.items():
+        found[name] = measuring.fitted(make(), early[0])
+        older = [measuring.fitted(make(), past).judged for past in early[1:]]
+        recall[name] = [mean(one.recall()) for one in (found[name].judged, *older)]
     best = max(names, key=lambda name: float(np.mean(recall[name])))
     rows = [
-        measuring.validated(each[0], _left(recall[name], best, recall[best]))
-        for name, each in found.items()
+        measuring.validated(one, _left(recall[name], best, recall[best]))
+        for name, one in found.items()
         if name != best
     ]
     return makes[best], rows

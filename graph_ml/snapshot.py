@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
     ]
 )  # fmt: skip
 BATCH = 10_000
+KEPT = 3  # files; what was learned from older ones stays measured
 Advance = Callable[[int], None]
 
 
@@ -65,6 +66,8 @@ def take(advance: Advance = lambda rows: None) -> Snapshot:
     partial.rename(final)
     snapshot.path = str(final)
     snapshot.save(update_fields=["path"])
+    for old in sorted(folder.glob("[0-9]*.parquet"))[:-KEPT]:
+        old.unlink()  # who refuses later shall not stay in files for ever
     return snapshot
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from django.conf import settings
@@ -46,9 +48,10 @@ class TextResult:
     after: dict[str, float]
 
 
-def learn_text(say: Say, asked: TextSettings | None = None) -> TextResult:
+def learn_text(say: Say, asked: TextSettings | None = None, *, afresh: bool = False) -> TextResult:
     """Teach the encoder that the settings name; it is kept in a folder of its own and begins to serve
-    when ``UNISON_TEXT_ENCODER`` names that folder.
+    when ``UNISON_TEXT_ENCODER`` names that folder. A run that was killed is gone on with where the
+    events are still the same, unless ``afresh``.
 
     Raises:
         CDPError: ``learning_busy`` (retryable), ``graph_unavailable``, ``empty_graph``,
@@ -57,12 +60,20 @@ def learn_text(say: Say, asked: TextSettings | None = None) -> TextResult:
     with only_one(LEARNING_LOCK) as alone:
         if not alone:
             raise CDPError("learning_busy", "another learning run is going on", retryable=True)
+        if afresh:
+            rmtree(_states(), ignore_errors=True)
         say("snapshot: reading the interaction graph")
         taken = snapshot.take(lambda rows: say(f"  {rows} interactions"))
         Snapshot.objects.filter(pk=taken.pk).update(
             finished_at=taken.created_at
         )  # nothing to resume
-        return _learn(say, taken, asked or TextSettings())
+        found = _learn(say, taken, asked or TextSettings())
+        rmtree(_states(), ignore_errors=True)
+        return found
+
+
+def _states() -> Path:
+    return Path(settings.ARTIFACTS) / "runs" / "text"
 
 
 def _learn(say: Say, taken: Snapshot, asked: TextSettings) -> TextResult:
@@ -74,7 +85,7 @@ def _learn(say: Say, taken: Snapshot, asked: TextSettings) -> TextResult:
     say(f"split by time: {len(past.targets)} customers and {len(later)} queries to judge by")
     tokenizer, model = encoder(settings.TEXT_ENCODER)
     started, worked = time.monotonic(), time.process_time()
-    with kept_in(Path(settings.ARTIFACTS) / "runs" / "text"):
+    with kept_in(_states()):
         taught = teach(tokenizer, model, texts, past, say, asked)
     spent = time.monotonic() - started, time.process_time() - worked
     before = _Judging(tokenizer, model, vectors_of(tokenizer, model, texts), past, later)
@@ -144,11 +155,17 @@ def _row(
 
 
 def _keep(number: int, tokenizer: Any, taught: Taught) -> Path:
-    """The encoder as a folder that the settings may name; whole or not there."""
-    final = Path(settings.ARTIFACTS) / "encoders" / f"{number:06}"
-    partial = final.with_suffix(".partial")
+    """The encoder as a folder that the settings may name; whole or not there. Its name holds what its
+    weights are: vectors are kept by the encoder's name."""
+    partial = Path(settings.ARTIFACTS) / "encoders" / f"{number:06}.partial"
     model: Any = taught.model
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
-    partial.rename(final)
+    with (partial / "model.safetensors").open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    final = partial.with_name(f"{number:06}-{weights}")
+    if final.exists():  # the same weights under the same number: the database began anew
+        rmtree(partial)
+    else:
+        partial.rename(final)
     return final

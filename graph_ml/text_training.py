@@ -23,7 +23,7 @@ from cdp.errors import CDPError
 from graph_ml.checkpoints import checkpoint, dice_state, set_dice
 from graph_ml.dataset import POSITIVE, Query, Split, later_part
 from graph_ml.device import half_precision
-from graph_ml.metrics import Judged, K, judged
+from graph_ml.metrics import Judged, K, judged, mean
 from graph_ml.models.contract import ProductFeatures, Report
 from graph_ml.models.text_profile import TextProfile
 from graph_ml.text import BATCH, pooled
@@ -113,14 +113,19 @@ class _Teaching:
         self.tokenizer, self.texts, self.settings, self.report = tokenizer, texts, settings, report
         self.model = copy.deepcopy(model)
         self.past = later_part(data, most=MOST_ASKED)
-        self.later = [query for query in data.queries if query not in set(self.past.queries)]
+        known = set(self.past.queries)
+        self.later = [query for query in data.queries if query not in known]
         self.lessons = lessons(self.past, settings.history)
         if not self.lessons:
             raise CDPError("nothing_to_learn", "nobody touched two products, nothing was searched")
+        if not (self.past.targets or self.later):
+            raise CDPError("nothing_to_learn", "there is nothing later to judge the encoder by")
         self.learning = _upper(self.model, settings.layers)
         self.optimiser = torch.optim.AdamW(self.learning.values(), lr=settings.learning_rate)
         self.curve: list[dict[str, float]] = []
-        self.kept = checkpoint("text", asdict(settings), data)
+        asked = [f"{query.text} {query.product} {query.at}" for query in data.queries]
+        start = [part.detach().cpu().numpy() for part in self.model.parameters()]
+        self.kept = checkpoint("text", asdict(settings), data, [*start, "\0".join(texts), *asked])
         self.most, self.best = -1.0, _copied(self.learning)
         self.first = 0.0
 
@@ -194,7 +199,7 @@ class _Teaching:
         of the later ones find their product."""
         vectors = vectors_of(self.tokenizer, self.model, self.texts)
         told = profile_judged(vectors, self.past)
-        recall, ndcg = float(told.recall().mean()), float(told.ndcg().mean())
+        recall, ndcg = mean(told.recall()), mean(told.ndcg())
         found = found_by_queries(self.tokenizer, self.model, vectors, self.later)
         said = f", {found:.4f} of {len(self.later)} queries find theirs" if self.later else ""
         self.report(f"round {number}/{self.settings.rounds}: loss {loss:.4f}, validation recall@{K} "
@@ -206,6 +211,7 @@ class _Teaching:
         return {
             "model": _copied(self.learning), "best": self.best, "optimiser": self.optimiser.state_dict(),
             "dice": dice_state(self.dice), "torch": torch.get_rng_state(), "curve": self.curve,
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "most": self.most, "first": self.first,
         }  # fmt: skip
 
@@ -216,6 +222,8 @@ class _Teaching:
         self.optimiser.load_state_dict(state["optimiser"])
         set_dice(self.dice, state["dice"])
         torch.set_rng_state(state["torch"])
+        if state["cuda"]:  # what is dropped out is drawn on the device
+            torch.cuda.set_rng_state_all(state["cuda"])
         self.curve, self.most, self.first = state["curve"], state["most"], state["first"]
         self.best = state["best"]
         self.report(f"going on after round {len(self.curve) - 1} of a run that was cut off")
@@ -250,9 +258,14 @@ def found_by_queries(
     """The share of queries whose product is among the ten nearest; 0 without queries."""
     if not queries:
         return 0.0
-    near = vectors_of(tokenizer, model, [query.text for query in queries]) @ vectors.T
-    own = near[np.arange(len(queries)), [query.product for query in queries]]
-    return float(((near > own[:, None]).sum(axis=1) < FOUND).mean())
+    asked = vectors_of(tokenizer, model, [query.text for query in queries])
+    wanted = np.array([query.product for query in queries])
+    found = 0
+    for start in range(0, len(asked), BATCH):  # all of them at once would be queries × products
+        near = asked[start : start + BATCH] @ vectors.T
+        own = np.take_along_axis(near, wanted[start : start + BATCH, None], axis=1)
+        found += int(((near > own).sum(axis=1) < FOUND).sum())
+    return found / len(asked)
 
 
 def _upper(model: nn.Module, count: int) -> dict[str, nn.Parameter]:

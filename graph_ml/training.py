@@ -98,7 +98,8 @@ class _Training:
         self.curve: list[dict[str, float]] = []
         self.most, self.waited, self.best = -1.0, 0, _result(model)
         parameters: dict[str, Any] = getattr(model, "parameters_used", settings.as_dict())
-        self.kept = checkpoint(str(getattr(model, "name", "model")), parameters, data)
+        known: Any = getattr(model, "known", list)  # what it learns from beside who touched what
+        self.kept = checkpoint(str(getattr(model, "name", "model")), parameters, data, known())
 
     def run(self) -> tuple[Floats, Floats]:
         stored = self.kept.load()

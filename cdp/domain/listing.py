@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from cdp.domain.commerce import MAX_PRICE
 from cdp.domain.soundness import unsound
 from cdp.errors import CDPError
 
 LONGEST_VECTOR = 4096
+GREATEST = 1e30  # of a picture's numbers, which are kept in four bytes each
 Value = Mapping[str, Any]
 CHANNELS = ("web", "app", "social", "store", "email", "crm")
 
@@ -71,10 +72,12 @@ def _vector(value: object) -> tuple[float, ...]:
         return ()
     try:
         found: Any = json.loads(value) if isinstance(value, str) else value
+        if not isinstance(found, list | tuple):
+            raise TypeError(f"{type(found).__name__} is no list")
         numbers = tuple(float(number) for number in found)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CDPError("bad_row", f"no list of numbers: {error}", field="image_vector") from error
-    if not 1 <= len(numbers) <= LONGEST_VECTOR or not all(math.isfinite(n) for n in numbers):
+    if not 1 <= len(numbers) <= LONGEST_VECTOR or not all(abs(n) <= GREATEST for n in numbers):
         raise CDPError(
             "bad_row", f"1 to {LONGEST_VECTOR} finite numbers are needed", field="image_vector"
         )
@@ -105,7 +108,7 @@ def _decimal(value: object, column: str) -> str:
         number = Decimal(str(value))
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or not 0 <= number <= MAX_PRICE:
         raise CDPError("bad_row", f"{value!r:.40} is no price", field=column)
     return str(number)
 

@@ -18,6 +18,7 @@ from cdp.domain.ranking import Touch
 from cdp.domain.voices import Floats, Ints
 
 DEEPER = 200  # ranks below the slate that are explored
+MINUTE = 60_000
 WIDER = 2  # so many times the slate may be shown for the sake of diversity
 
 
@@ -64,12 +65,15 @@ def explored(
 ) -> tuple[Ints, set[int]]:
     """``shown`` with every 1/share-th place given to one of ``deeper``, and which products those are.
 
-    The draw is the same for the same history.
+    The draw is the same for the same history, to the minute: stores round what is finer each in
+    their own way.
     """
     places = [n for n in range(len(shown)) if int((n + 1) * share) > int(n * share)]
     if not places or not len(deeper):
         return shown, set()
-    told = ",".join(f"{touch.product}:{touch.verb}:{touch.at}" for touch in sorted(history))
+    told = ",".join(
+        f"{touch.product}:{touch.verb}:{touch.at // MINUTE}" for touch in sorted(history)
+    )
     dice = np.random.default_rng(crc32(told.encode()))
     drawn = dice.permutation(deeper)[: len(places)]
     found = shown.tolist()

@@ -11,6 +11,9 @@ from cdp import outbox
 from cdp.domain.listing import Listing, Value
 from cdp.errors import CDPError
 from cdp.models import ChannelFact, Fact, Product, ProductImage, Topic
+from cdp.statements import execute
+
+_PICTURES = 7_301_009
 
 
 def write_products(listings: Iterable[Listing], origin: str) -> int:
@@ -49,6 +52,7 @@ def write_products(listings: Iterable[Listing], origin: str) -> int:
 def _describe(pictures: Mapping[int, tuple[float, ...]]) -> None:
     if not pictures:
         return
+    execute(f"SELECT pg_advisory_xact_lock({_PICTURES})", [])  # one length, whoever writes beside
     known = ProductImage.objects.exclude(product_id__in=pictures).first()
     lengths = {len(vector) for vector in pictures.values()}
     lengths |= {len(known.vector)} if known else set()
@@ -59,6 +63,11 @@ def _describe(pictures: Mapping[int, tuple[float, ...]]) -> None:
         [ProductImage(product_id=id_, vector=list(vector)) for id_, vector in pictures.items()],
         update_conflicts=True, unique_fields=["product"], update_fields=["vector"],
     )  # fmt: skip
+
+
+def forget_pictures() -> None:
+    """Take all pictures away, so that others of another length may come."""
+    ProductImage.objects.all()._raw_delete("default")
 
 
 def write_channel_facts(channel: str, values: Mapping[str, Mapping[str, str]]) -> int:

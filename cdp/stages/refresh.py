@@ -28,7 +28,7 @@ _HOLD = """
     FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY id) AS customer
 """
 _HISTORIES = """
-    SELECT d.customer_id, i.sku, i.verb, (extract(epoch FROM e.occurred_at) * 1000)::bigint
+    SELECT d.customer_id, i.sku, i.verb, floor(extract(epoch FROM e.occurred_at) * 1000)::bigint
     FROM cdp_identifier d
     JOIN cdp_event e ON e.subject_id = d.id
     JOIN cdp_interaction i ON i.event_id = e.id

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch_geometric.nn import HeteroConv, SAGEConv
@@ -65,6 +66,11 @@ class GraphSAGE(nn.Module):
         self.log_fold = nn.Parameter(torch.zeros(len(data.skus)))
         vectors, folds = train(self, data, self.settings, report)
         self._voice = cosine(vectors, folds)
+
+    def known(self) -> list[NDArray[Any]]:
+        """What it learns from, for telling one training from another."""
+        told: Any = [self.told, self.asked, *(ends for _, ends in sorted(self.edges.items()))]
+        return [part.detach().cpu().numpy() for part in told]
 
     def _layer(self, relations: Iterable[tuple[str, str, str]]) -> HeteroConv:
         wide = (self.hidden, self.hidden)

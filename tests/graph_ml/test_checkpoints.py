@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from cdp.errors import CDPError
 from graph_ml.checkpoints import kept_in
 from graph_ml.models.contract import ProductFeatures
+from graph_ml.models.graph_sage import GraphSAGE
 from graph_ml.models.lightgcn import LightGCN
 from graph_ml.training import Settings
 from tests.graph_ml.test_models import features, planted
@@ -78,9 +80,19 @@ def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     assert sum(line.startswith("start: ") for line in said) == 2
 
 
-def test_features_that_are_no_numbers_are_named() -> None:
-    from graph_ml.models.graph_sage import GraphSAGE
+def test_a_training_on_other_features_is_not_gone_on_with(tmp_path: Path) -> None:
+    """The catalogue may change while a run is down: other words, or pictures that were not there."""
+    known, said = features(), []
+    pictures = replace(known, image=np.eye(len(known.text), 3, dtype=np.float32))
+    with kept_in(tmp_path):
+        for other in (known, replace(known, text=known.text[::-1].copy()), pictures):
+            GraphSAGE(settings=SETTINGS).fit(planted(), other, said.append)
+        assert sum(line.startswith("start: ") for line in said) == 3
+        GraphSAGE(settings=SETTINGS).fit(planted(), pictures, said.append)
+    assert said[-1].startswith("going on after")
 
+
+def test_features_that_are_no_numbers_are_named() -> None:
     known = features()
     broken = ProductFeatures(np.full_like(known.text, np.nan), known.category, known.categories)
     with pytest.raises(CDPError, match="not_a_number"):

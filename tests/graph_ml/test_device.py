@@ -17,7 +17,7 @@ def test_on_the_cpu_nothing_is_compiled() -> None:
 
 
 def test_the_compiled_program_computes_the_same() -> None:
-    """Captured whole, without a graphics card's code behind it."""
+    """Captured as on a graphics card, without the card's code behind it."""
     model = GraphSAGE(settings=Settings(epochs=1))
     model.fit(planted(), features(), lambda line: None)
     with torch.no_grad():

@@ -50,7 +50,36 @@ def test_pictures_of_another_length_are_refused_by_name() -> None:
     write_products([row("bag", image_vector=[1, 2, 3])], "test")  # a shop that changes its encoder
 
 
-@pytest.mark.parametrize("bad", ["[1, NaN]", "red", "[]", [1, "x"], 7, "{}", [1e400]])
+def test_a_price_that_is_none_takes_nobody_s_away() -> None:
+    rows = [row("bag", price="3", currency="usd"), row("pot", price="7")]
+    rows.append(row("tea", facts={"price": {"type": "text", "value": {"en": "cheap"}}}))
+    rows.append(row("cup", facts={"price": {"type": "money", "value": {"amount": "-5", "currency": "USD"}}}))  # fmt: skip
+    rows.append(row("pan", facts={"price": {"type": "money", "value": {"amount": "1e400", "currency": "EUR"}}}))  # fmt: skip
+    write_products(rows, "test")
+    found = build(["bag", "cup", "pan", "pot", "tea"]).price
+    assert np.allclose(found, [[-1, 1], [0, 0], [0, 0], [1, 1], [0, 0]], atol=1e-6)
+    with pytest.raises(CDPError, match="no price"):
+        row("bag", price="1e400")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "[1, NaN]",
+        "red",
+        "[]",
+        [1, "x"],
+        7,
+        "{}",
+        [1e400],
+        [1e39],
+        [10**400],
+        "[" * 9000,
+        {"1": 2},
+        '"12"',
+        b"ab",
+    ],
+)
 def test_what_is_no_vector_is_refused_by_name(bad: object) -> None:
     with pytest.raises(CDPError) as caught:
         row("bag", image_vector=bad)

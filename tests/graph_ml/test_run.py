@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from django.db import connection
 
@@ -109,6 +110,33 @@ def test_a_snapshot_holds_what_was_searched_for_beside_the_interactions(
     [query] = data.queries
     assert (query.text, data.skus[query.product]) == ("green tea", "tea-1")
     assert dataset.split(data, query.at).queries == []
+
+
+def test_files_of_old_snapshots_go_and_the_newest_stay(graph: str, shop: None) -> None:
+    taken = [snapshot.take() for _ in range(snapshot.KEPT + 1)]
+    assert [Path(one.path).is_file() for one in taken] == [False, True, True, True]
+    with pytest.raises(CDPError, match="snapshot_missing"):
+        snapshot.verify(taken[0])
+
+
+def test_a_snapshot_of_before_queries_were_kept_is_read(graph: str, shop: None) -> None:
+    taken = snapshot.take()
+    table = pq.read_table(taken.path)
+    pq.write_table(table.drop_columns(["query"]), taken.path)
+    data = dataset.load(Path(taken.path))
+    assert (len(data.at), data.queries) == (4 * PEOPLE, [])
+
+
+def test_a_run_that_failed_for_any_reason_is_not_gone_on_with(
+    graph: str, shop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **more: Any) -> None:
+        raise KeyError("amount")
+
+    monkeypatch.setattr("graph_ml.features.build", broken)
+    with pytest.raises(KeyError):
+        learn(lambda line: None, ["graph-filter"])
+    assert Snapshot.objects.get().finished_at is not None
 
 
 def test_learning_promotes_what_beats_the_baselines_and_serves_it(graph: str, shop: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,28 @@ def test_a_killed_training_goes_on_after_its_last_round(start: Any, tmp_path: Pa
     )
 
 
+def test_another_encoder_s_state_is_not_gone_on_with(start: Any, tmp_path: Path) -> None:
+    """Nor that of other texts: the same events, and yet another training."""
+    tokenizer, model = start
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        next(other.encoder.layer[-1].parameters()).mul_(1.01)
+    with kept_in(tmp_path):
+        teach(tokenizer, model, TEXTS, shop(), lambda line: None, SMALL)
+        for encoder_, texts in ((other, TEXTS), (model, TEXTS[::-1])):
+            said: list[str] = []
+            teach(tokenizer, encoder_, texts, shop(), said.append, SMALL)
+            assert said[0].startswith("round 0")
+
+
+def test_nothing_to_judge_by_is_said(start: Any) -> None:
+    """Everybody acted at one moment, so that nothing is later: what is drawn needs five products."""
+    histories = [[Touch(0, "viewed", 1), Touch(1, "viewed", 1)]]
+    data = Split(["a"], ["x", "y"], histories, {}, positive(histories, 2))
+    with pytest.raises(CDPError, match="nothing later to judge"):
+        teach(*start, ["tent", "bag"], data, lambda line: None, SMALL)
+
+
 def test_nothing_to_learn_from_is_said(start: Any) -> None:
     histories = [[Touch(0, "viewed", 1)]]
     data = Split(["a"], ["x"], histories, {}, positive(histories, 1))
@@ -172,9 +195,13 @@ def test_an_encoder_that_learned_nothing_is_refused(big_shop: None, tmp_path: Pa
     assert (found.row.status, found.row.path) == ("refused", "")
     assert found.row.reason.startswith("no round was better")
     assert not (tmp_path / "encoders").exists()
+    assert not list((tmp_path / "runs").glob("text/*"))  # no state stays
 
 
 def test_steps_belong_to_text(settings: Any) -> None:
     for what, steps in (("graphsage", 9), ("text", 3)):
         with pytest.raises(CommandError, match="--steps"):
             call_command("train", what, steps=steps)
+    for flags, said in (({"tune": 3}, "--tune"), ({"windows": 2}, "--windows")):
+        with pytest.raises(CommandError, match=said):
+            call_command("train", "text", **flags)

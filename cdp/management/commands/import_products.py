@@ -15,7 +15,7 @@ from cdp.errors import CDPError
 from cdp.management.commands._base import progress, told_plainly
 from cdp.selectors import files
 from cdp.selectors.products import picture_length
-from cdp.stages.catalogue import write_products
+from cdp.stages.catalogue import forget_pictures, write_products
 
 CHUNK = 1000
 
@@ -29,6 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--map", action="append", default=[], metavar="COLUMN=NAME")
+        parser.add_argument("--replace-pictures", action="store_true", help="forget the pictures that are known first: for another image encoder")  # fmt: skip
         parser.add_argument("--currency", default="USD", help="of prices that name none")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,6 +38,9 @@ class Command(BaseCommand):
             renames = dict(_pair(pair) for pair in options["map"])
             refused: list[str] = []
             kept = 0
+            files.count(file)  # a file that is none is named before anything is forgotten
+            if options["replace_pictures"]:
+                forget_pictures()
             rows = _listings(file, renames, options["currency"], refused)
             with progress() as bar:
                 task = bar.add_task("products", total=files.count(file))
@@ -61,7 +65,7 @@ def _listings(
             own = len(found.image_vector) or length
             length = length or own
             if own != length:
-                said = f"pictures are described by {length} numbers, this one by {own}"
+                said = f"pictures are described by {length} numbers, this one by {own}; see --replace-pictures"
                 raise CDPError("bad_row", said, field="image_vector")
             yield found
         except CDPError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Command(BaseCommand):
             if options["csv"]:
                 raise CommandError("--csv: only for gcn")
             if names == ["text"]:
-                self._text(options["steps"])
+                self._text(options)
                 return
             if unknown := [name for name in names if name not in CANDIDATES]:
                 known = ", ".join([*CANDIDATES, "text (alone)", "gcn (alone)"])
@@ -80,12 +81,18 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         show(result)
 
-    def _text(self, steps: int | None) -> None:
+    def _text(self, options: dict[str, Any]) -> None:
         from graph_ml.text_run import learn_text
         from graph_ml.text_training import TextSettings
 
+        for name, usual in (("tune", 0), ("windows", 1)):
+            if options[name] != usual:
+                raise CommandError(f"--{name}: not for text")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise CommandError("text is taught in one process; leave torchrun out")
+        steps = options["steps"]
         asked = TextSettings() if steps is None else TextSettings(steps=steps)
-        found = learn_text(self.stdout.write, asked)
+        found = learn_text(self.stdout.write, asked, afresh=options["afresh"])
         shown = Table(title="the text profile on held-out time")
         for name in ("encoder", "recall@20", "ndcg@20", "queries found@10"):
             shown.add_column(name)

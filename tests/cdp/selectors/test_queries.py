@@ -40,10 +40,13 @@ def test_a_choice_counts_for_the_last_search_before_it_within_ten_minutes(
         searched("s3", 40, ""), clicked("c5", 41, "cup"),  # no words
         searched("s4", 50, 7), clicked("c6", 51, "cup"),  # no text
         clicked("b1", 4, "saw", "bob"),  # another person's
+        searched("s5", 60, "alice@mail.example"), clicked("c7", 61, "cup"),  # says who it was
+        searched("s6", 70, "+44 20 7946 0958"), clicked("c8", 71, "cup"),
+        searched("s7", 80, "a4 paper 500"), clicked("c9", 81, "paper"),
     )  # fmt: skip
     pipeline.process_events()
     assert found() == [
-        ("kettle", "pot", "viewed"), ("red tent", "bag", "viewed"), ("red tent", "tent", "viewed")
+        ("a4 paper 500", "paper", "viewed"), ("kettle", "pot", "viewed"), ("red tent", "bag", "viewed"), ("red tent", "tent", "viewed")
     ]  # fmt: skip
 
 

@@ -172,3 +172,9 @@ def test_a_picture_of_another_length_refuses_its_row_alone(db: None, tmp_path: P
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert "2 products kept, 1 rows refused" in run("import_products", str(path))
     assert [row.product.sku for row in ProductImage.objects.all()] == ["a"]
+    path.write_text(json.dumps({"sku": "b", "image_vector": [1, 2, 3]}))
+    assert "0 products kept, 1 rows refused" in run("import_products", str(path))
+    assert "1 products kept, 0 rows refused" in run(
+        "import_products", str(path), "--replace-pictures"
+    )
+    assert [row.product.sku for row in ProductImage.objects.all()] == ["b"]

@@ -175,6 +175,16 @@ def test_who_acts_does_not_wait_for_a_whole_shop_s_slates(web: Source, send: Sen
     assert not outbox.waiting(Topic.SLATES_LATER)
 
 
+def test_a_whole_shop_s_slates_wait_once_however_often_they_are_asked_for() -> None:
+    put_in_service()
+    for _ in range(3):
+        with transaction.atomic():
+            outbox.add_slates({7, *outbox.take_back_later(), *range(100, 160)}, later=True)
+    with transaction.atomic():
+        assert outbox.take_back_later() == {7, *range(100, 160)}
+    assert not outbox.waiting(Topic.SLATES_LATER)
+
+
 def test_a_lost_file_keeps_the_work_and_says_why(web: Source, send: Sent) -> None:
     row = put_in_service()
     Path(row.path, "serving.npz").rename(Path(row.path, "away.npz"))
