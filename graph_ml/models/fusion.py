@@ -37,7 +37,7 @@ from graph_ml.models.transitions import Transitions
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
 ROUNDS = 3
 CANDIDATES = 150
-FEW, WIDE = 3000, 12000  # customers that settings and weights, and the network, are chosen by
+FEW, WIDE = 3000, 14000  # customers that settings and weights, and the network, are chosen by
 STEPS, LIGHT = 36, 200_000_000
 
 
