@@ -269,7 +269,7 @@ def score(file: Path, everybody: bool = False) -> dict[str, Any]:
 
 def _match() -> tuple[dict[str, Any], float]:
     """A matcher trained on the records of the stream, without labels, and adopted as it is."""
-    from cdp import pipeline
+    from cdp import changing
     from cdp.errors import CDPError
     from cdp.matching.run import train_matcher
     from cdp.models import Record
@@ -278,7 +278,7 @@ def _match() -> tuple[dict[str, Any], float]:
     started = time.monotonic()
     try:
         made = train_matcher("bench", lambda line: print(f"  {line}"))
-        pipeline.adopt_matcher(made.pk, "bench", lambda name, count: None)
+        changing.adopt_matcher(made.pk, "bench", lambda name, count: None)
     except CDPError as error:
         print(f"  no matcher: {error}")
     found = {"matched_records": Record.objects.count(), "review_backlog": backlog()}
@@ -354,7 +354,7 @@ def _said(figures: dict[str, Any], name: str) -> str:
 
 def _rules() -> Iterator[tuple[str, str, int, float, str]]:
     """A stricter limit and a word that names nobody, simulated and applied, and taken back."""
-    from cdp import pipeline
+    from cdp import changing
     from cdp.domain.rules import DEFAULT_RULES
     from cdp.domain.rules_file import to_document
     from cdp.models import Event
@@ -367,14 +367,14 @@ def _rules() -> Iterator[tuple[str, str, int, float, str]]:
     words["kinds"]["email"]["patterns"] = [".*@gmail[.]com"]
     count = Event.objects.count()
     for name, document in (("limit", strict), ("pattern", words), ("back", to_document(DEFAULT_RULES))):  # fmt: skip
-        number = pipeline.draft_rules(document, "bench", name).pk
+        number = changing.draft_rules(document, "bench", name).pk
         started = time.monotonic()
-        foretold = pipeline.simulate_rules(number, quiet).simulation or {}
+        foretold = changing.simulate_rules(number, quiet).simulation or {}
         yield f"simulate: {name}", f"simulate_{name}_events_per_s", count, time.monotonic() - started, (
             f"{foretold['merged']} merged, {foretold['split']} split"
         )  # fmt: skip
         started = time.monotonic()
-        outcome = pipeline.apply_rules(number, "bench", quiet).outcome or {}
+        outcome = changing.apply_rules(number, "bench", quiet).outcome or {}
         same = outcome["digest"] == foretold["digest"]
         yield f"apply: {name}", f"apply_{name}_events_per_s", count, time.monotonic() - started, (
             "as simulated" if same else "OTHER than simulated"
@@ -385,7 +385,7 @@ def _merges(count: int) -> Iterator[tuple[str, str, int, float]]:
     """Strangers of one identifier each, two by two: asserted one, then taken back."""
     from django.utils import timezone
 
-    from cdp import pipeline
+    from cdp import deciding, pipeline
     from cdp.domain.events import Envelope
     from cdp.domain.identifiers import Key
     from cdp.models import Verdict
@@ -404,18 +404,18 @@ def _merges(count: int) -> Iterator[tuple[str, str, int, float]]:
     keys = [Key("cookie", name) for name in names]
     pairs = list(zip(keys[::2], keys[1::2], strict=True))
     started = time.monotonic()
-    made = [pipeline.assert_link(a, b, Verdict.MUST_LINK, "bench", "bench").pk for a, b in pairs]
+    made = [deciding.assert_link(a, b, Verdict.MUST_LINK, "bench", "bench").pk for a, b in pairs]
     yield "small merges by hand", "merges_per_s", len(pairs), time.monotonic() - started
     started = time.monotonic()
     for number in made:
-        pipeline.retract_assertion(number, "bench", "bench")
+        deciding.retract_assertion(number, "bench", "bench")
     yield "their undo", "undos_per_s", len(pairs), time.monotonic() - started
 
 
 def _differences() -> int:
-    from cdp import pipeline
+    from cdp import changing
 
-    found = pipeline.check_identity(lambda name, count: None)
+    found = changing.check_identity(lambda name, count: None)
     return sum(n for n, _ in found.values())
 
 

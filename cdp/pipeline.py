@@ -7,51 +7,33 @@ facts ─► render (texts)      served ─► record (exposures)
 
 What works in PostgreSQL is one transaction: claimed messages are deleted with the work they asked
 for, so a worker killed anywhere leaves the work to the next one, undone and not half done. What
-works in the graph is harmless to repeat, and its messages are deleted after it.
+works in the graph is harmless to repeat, and its messages are deleted after it. What people decide
+(``deciding``) and what identity is decided by (``changing``) end in the same steps.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from cdp import draining, outbox
 from cdp.domain.events import Envelope
-from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
 from cdp.identity.evaluate import Applied
 from cdp.identity.subjects import Rehung
 from cdp.models import (
     Artifact,
-    Assertion,
     ConsistencyReport,
     ImportRun,
-    Label,
-    Matcher,
     OutboxMessage,
     ReceiptStatus,
-    RuleSet,
-    RuleSetStatus,
     Source,
     Topic,
-    Verdict,
 )
-from cdp.selectors.by_hand import living, merge_pairs, split_pairs
-from cdp.selectors.consistency import one_moment
-from cdp.selectors.decisions import Rehearsal, rehearsal
-from cdp.selectors.rules import rule_set
-from cdp.stages import adopt_matcher as adopt_stage
-from cdp.stages import assert_link as assert_link_stage
-from cdp.stages import change_rules, match, publish, rebuild
-from cdp.stages import review as review_stage
-from cdp.stages.adopt_matcher import Adopted
-from cdp.stages.adopt_matcher import Thresholds as Thresholds
+from cdp.stages import match, publish, rebuild
 from cdp.stages.fold import differences, fold
 from cdp.stages.import_file import import_rows, start
 from cdp.stages.ingest import Outcome as Outcome
@@ -64,10 +46,8 @@ from cdp.stages.refresh import refresh
 from cdp.stages.render import due_products, make_due, render
 from cdp.stages.resolve import resolve
 
-log = logging.getLogger(__name__)
 Advance = rebuild.Advance
 PROJECTOR_LOCK = 7_301_001
-CHANGING_RULES_LOCK = 7_301_004
 EVENT_MESSAGES = 10
 RECORDS = 100
 RECORD_MESSAGES = 4
@@ -155,221 +135,8 @@ def spec_changed() -> None:
     make_due()
 
 
-def assert_link(a: Key, b: Key, verdict: Verdict, actor: str, reason: str) -> Assertion:
-    """A person's word: two identifiers are one customer, or never are."""
-    return assert_links([(a, b)], verdict, actor, reason)
-
-
-def assert_links(
-    pairs: Sequence[tuple[Key, Key]], verdict: Verdict, actor: str, reason: str
-) -> Assertion:
-    """Several words that belong together; the first names them all."""
-
-    def decide() -> Assertion:
-        done = assert_link_stage.assert_links(pairs, verdict, actor, reason)
-        _after_decision(done.applied, done.rehung)
-        return done.words[0]
-
-    return draining.retrying(decide)
-
-
-def merge_customers(one: str, other: str, actor: str, reason: str) -> Assertion:
-    """Two customers (public ids) are one person."""
-    pairs = merge_pairs(living(one, "one"), living(other, "other"))
-    return assert_links(pairs, Verdict.MUST_LINK, actor, reason)
-
-
-def split_customer(customer: str, leaving: Iterable[int], actor: str, reason: str) -> Assertion:
-    """These identifiers are another person than the rest of the customer, whatever comes."""
-    pairs = split_pairs(living(customer, "customer"), leaving)
-    return assert_links(pairs, Verdict.CANNOT_LINK, actor, reason)
-
-
-def retract_assertion(assertion: int, actor: str, reason: str) -> Assertion:
-    """Take an assertion back: customers, ids, profiles and graph become what they were."""
-
-    def decide() -> Assertion:
-        done = assert_link_stage.retract(assertion, actor, reason)
-        _after_decision(done.applied, done.rehung)
-        return done.words[0]
-
-    return draining.retrying(decide)
-
-
-def rehearse(decide: Callable[[], Assertion]) -> Rehearsal:
-    """What a decision would move, found by taking it and rolling it back."""
-
-    def tried() -> Rehearsal:
-        found = rehearsal(decide())
-        transaction.set_rollback(True)
-        return found
-
-    return draining.retrying(tried)
-
-
-def review(match: int, same: bool, actor: str, reason: str) -> Label:
-    """A person's verdict on two records that match: an assertion, and a pair to learn from."""
-
-    def decide() -> Label:
-        row = review_stage.claim(match)
-        verdict = Verdict.MUST_LINK if same else Verdict.CANNOT_LINK
-        pair = review_stage.pair_of(row)
-        done = assert_link_stage.assert_links([pair], verdict, actor, reason)
-        _after_decision(done.applied, done.rehung)
-        return review_stage.label(row, same, done.words[0])
-
-    return draining.retrying(decide)
-
-
-def keep_matcher(document: Mapping[str, Any], thresholds: Thresholds, **found: Any) -> Matcher:
-    """A trained matcher as a candidate; it does nothing until it is adopted."""
-    return adopt_stage.keep_matcher(document, thresholds, **found)
-
-
-def adopt_matcher(
-    number: int,
-    actor: str,
-    advance: Advance,
-    thresholds: Thresholds | None = None,
-    simulate: bool = False,
-) -> Matcher:
-    """Make a matcher active and match all records by it, in one transaction; ``simulate``: take
-    everything back and only report what it would have changed."""
-    return _adopted(lambda: adopt_stage.adopt_matcher(number, actor, thresholds, advance), simulate)
-
-
-def retire_matcher(actor: str, advance: Advance, simulate: bool = False) -> Matcher:
-    """Do without any matcher; reviews stay what people said."""
-    return _adopted(lambda: adopt_stage.retire_matcher(actor, advance), simulate)
-
-
-def _adopted(work: Callable[[], Adopted], simulate: bool) -> Matcher:
-    def decide() -> Matcher:
-        done = work()
-        if simulate:
-            transaction.set_rollback(True)
-        else:
-            _after_decision(done.applied, done.rehung)
-        return done.matcher
-
-    return draining.retrying(decide)
-
-
-def ask_matcher(number: int, actor: str, thresholds: Thresholds) -> Matcher:
-    """Have a worker adopt a matcher.
-
-    Raises:
-        CDPError: ``no_such_matcher``, ``busy``.
-    """
-    with transaction.atomic():
-        row = adopt_stage.asked(number)
-        asked = {"matchers": [number], "request": row.doing, "actor": actor}
-        outbox.add(Topic.RULES, {**asked, "thresholds": asdict(thresholds)})
-    return row
-
-
-def draft_rules(document: Mapping[str, Any], actor: str, reason: str) -> RuleSet:
-    """Keep a changed rule set; it does nothing until it is applied."""
-    return change_rules.draft_rules(document, actor, reason)
-
-
-def simulate_rules(number: int, advance: Advance) -> RuleSet:
-    """What a draft would change, at one moment; kept with it."""
-    with one_moment():
-        return change_rules.simulate_rules(number, advance)
-
-
-def discard_rules(number: int, actor: str) -> RuleSet:
-    with transaction.atomic():
-        return change_rules.discard_rules(number, actor)
-
-
-def apply_rules(number: int, actor: str, advance: Advance) -> RuleSet:
-    """A draft becomes the rules that hold; all history is judged by it, in one transaction."""
-    with transaction.atomic():
-        done = change_rules.apply_rules(number, actor, advance)
-        _after_decision(done.applied, done.rehung)
-    return rule_set(number)
-
-
-def ask_rules(number: int, do: str, actor: str) -> RuleSet:
-    """Have a worker simulate or apply a draft: it may take longer than a person waits for a page.
-
-    Raises:
-        CDPError: ``no_such_rules``, ``not_a_draft``, ``not_simulated``, ``busy``.
-    """
-    with transaction.atomic():
-        row = change_rules.asked(number, do)
-        outbox.add(Topic.RULES, {"rules": [number], "do": do, "actor": actor})
-    return row
-
-
-def process_rules() -> int:
-    """Simulate or apply what was asked for, one worker at a time; returns how many."""
-    return draining.alone(Topic.RULES, 1, CHANGING_RULES_LOCK, _take_in_rules)
-
-
-def _take_in_rules(messages: list[OutboxMessage]) -> None:
-    for message in messages:
-        if "matchers" in message.payload:
-            _take_in_matcher(message.payload)
-            continue
-        [number], actor = message.payload["rules"], message.payload["actor"]
-        try:
-            if message.payload["do"] != change_rules.APPLY:
-                simulate_rules(number, _unseen)
-            elif rule_set(number).status != RuleSetStatus.ACTIVE:  # else killed just after it
-                apply_rules(number, actor, _unseen)
-        except CDPError as error:
-            change_rules.failed(number, error)
-        except Exception as error:
-            # Ours to mend; meanwhile the rule sets that wait behind it shall have their turn.
-            log.exception("rule set %s", number)
-            change_rules.failed(number, CDPError("internal", f"{type(error).__name__}: {error}"))
-        else:
-            change_rules.failed(number, None)
-
-
-def _take_in_matcher(payload: Mapping[str, Any]) -> None:
-    [number] = payload["matchers"]
-    if not adopt_stage.stands(number, payload["request"]):
-        return  # killed just after it was done
-    try:
-        adopt_matcher(number, payload["actor"], _unseen, Thresholds(**payload["thresholds"]))
-    except CDPError as error:
-        adopt_stage.failed(number, error)
-    except Exception as error:
-        log.exception("matcher %s", number)
-        adopt_stage.failed(number, CDPError("internal", f"{type(error).__name__}: {error}"))
-
-
-def _unseen(name: str, count: int) -> None:
-    """Progress that nobody watches."""
-
-
-def expire_links(advance: Advance) -> bool:
-    """Let links that were not seen for too long stop counting; True when any rule asks for it."""
-    with transaction.atomic():
-        done = change_rules.expire_links(timezone.now(), advance)
-        if done is None:
-            return False
-        _after_decision(done.applied, done.rehung)
-    return True
-
-
-def rebuild_identity(actor: str, advance: Advance) -> None:
-    """Links, customers and subjects anew, from the events alone; profiles and graph follow."""
-    with transaction.atomic():
-        done = change_rules.rebuild_identity(actor, advance)
-        _after_decision(done.applied, done.rehung)
-
-
-def check_identity(advance: Advance) -> dict[str, tuple[int, list[str]]]:
-    with one_moment():
-        return change_rules.identity_differences(advance)
-
-
-def _after_decision(applied: Applied, rehung: list[Rehung]) -> None:
+def after_decision(applied: Applied, rehung: list[Rehung]) -> None:
+    """Profiles, graph and slates follow where identities moved, in the open transaction."""
     recount = {id_ for _, old, new in rehung for id_ in (old, new) if id_ is not None}
     observe(recount=recount)
     changed = fold(recount | applied.moved, applied.customers)
@@ -393,7 +160,7 @@ def _take_in_events(messages: list[OutboxMessage]) -> None:
 
 def _take_in_records(messages: list[OutboxMessage]) -> None:
     done = match.match_records({id_ for message in messages for id_ in message.payload["records"]})
-    _after_decision(done.applied, done.rehung)
+    after_decision(done.applied, done.rehung)
 
 
 def _hand_to_graph(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from cdp import pipeline
+from cdp import changing, pipeline
 from workers.app import app
 
 BUDGET_SECONDS = 5.0
@@ -33,12 +33,12 @@ def refresh_slates() -> int:
 
 @app.task(name="workers.identity.change_rules")
 def change_rules() -> int:
-    return pipeline.process_rules()
+    return changing.process_rules()
 
 
 @app.task(name="workers.identity.expire_links")
 def expire_links() -> bool:
-    return pipeline.expire_links(lambda name, count: None)
+    return changing.expire_links(lambda name, count: None)
 
 
 def _until_empty(step: Callable[[], int]) -> int:

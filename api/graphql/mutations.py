@@ -10,7 +10,7 @@ from strawberry.types import Info
 
 from api.graphql.context import context_of
 from api.graphql.types.identity import RuleSet
-from cdp import pipeline
+from cdp import changing
 from cdp.domain import rules_file
 from cdp.models import RuleSet as Row
 from cdp.models import Scope
@@ -26,8 +26,8 @@ class Mutation:
         caller.require(Scope.RULES_WRITE)
 
         def draft() -> Row:
-            made = pipeline.draft_rules(rules_file.read(rules), caller.name, reason)
-            return pipeline.ask_rules(made.pk, "simulate", caller.name)
+            made = changing.draft_rules(rules_file.read(rules), caller.name, reason)
+            return changing.ask_rules(made.pk, "simulate", caller.name)
 
         return RuleSet.of(await sync_to_async(draft)())
 
@@ -35,10 +35,10 @@ class Mutation:
     async def apply_rules(self, info: Info[Any, Any], number: int) -> RuleSet:
         caller = context_of(info).caller
         caller.require(Scope.RULES_WRITE)
-        return RuleSet.of(await sync_to_async(pipeline.ask_rules)(number, "apply", caller.name))
+        return RuleSet.of(await sync_to_async(changing.ask_rules)(number, "apply", caller.name))
 
     @strawberry.mutation(description="Drop a draft.")
     async def discard_rules(self, info: Info[Any, Any], number: int) -> RuleSet:
         caller = context_of(info).caller
         caller.require(Scope.RULES_WRITE)
-        return RuleSet.of(await sync_to_async(pipeline.discard_rules)(number, caller.name))
+        return RuleSet.of(await sync_to_async(changing.discard_rules)(number, caller.name))

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
-from cdp import pipeline
+from cdp import deciding as decisions
 from cdp.admin import deciding
 from cdp.admin.identity_graph import draw
 from cdp.admin.readonly import ReadOnlyAdmin, table
@@ -40,7 +40,7 @@ class CustomerAdmin(deciding.DecidingAdmin):
         row = get_object_or_404(Customer, pk=object_id)
         return deciding.page(
             request, self, deciding.MergeForm(request.POST or None),
-            lambda given, actor: pipeline.merge_customers(
+            lambda given, actor: decisions.merge_customers(
                 str(row.public_id), given["other"], actor, given["reason"]
             ),
             title=f"Merge {row} with another customer", verb="Merge",
@@ -53,7 +53,7 @@ class CustomerAdmin(deciding.DecidingAdmin):
         row = get_object_or_404(Customer, pk=object_id)
         return deciding.page(
             request, self, deciding.SplitForm(row, request.POST or None),
-            lambda given, actor: pipeline.split_customer(
+            lambda given, actor: decisions.split_customer(
                 str(row.public_id), given["leaving"], actor, given["reason"]
             ),
             title=f"Split {row}", verb="Split",
@@ -200,7 +200,7 @@ class AssertionAdmin(deciding.DecidingAdmin):
         row = get_object_or_404(Assertion, pk=object_id)
         return deciding.page(
             request, self, deciding.ReasonForm(request.POST or None),
-            lambda given, actor: pipeline.retract_assertion(row.pk, actor, given["reason"]),
+            lambda given, actor: decisions.retract_assertion(row.pk, actor, given["reason"]),
             title=f"Undo assertion {row.pk}: {row.a} – {row.b}", verb="Undo",
             about="Everything becomes what it is without this word (and those said with it).",
             back=reverse("admin:cdp_assertion_change", args=[row.pk]),

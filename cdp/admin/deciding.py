@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from cdp import pipeline
+from cdp import deciding
 from cdp.admin.readonly import ReadOnlyAdmin, table
 from cdp.errors import CDPError
 from cdp.models import Assertion, Customer, Identifier
@@ -78,7 +78,7 @@ def page(
     if request.method == "POST" and form.is_valid():
         actor = request.user.get_username()
         try:
-            found = pipeline.rehearse(lambda: decide(form.cleaned_data, actor))
+            found = deciding.rehearse(lambda: decide(form.cleaned_data, actor))
             token, shown = _token(found), preview(found)
             if "do" in request.POST and request.POST.get("confirmed") == token:
                 word = decide(form.cleaned_data, actor)

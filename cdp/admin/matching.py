@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from cdp import pipeline
+from cdp import changing, deciding
 from cdp.admin import charts
 from cdp.admin.deciding import DecidingAdmin
 from cdp.admin.readonly import ReadOnlyAdmin, table
@@ -78,8 +78,8 @@ class MatcherAdmin(ReadOnlyAdmin):
         )
         if request.method == "POST" and form.is_valid():
             try:
-                chosen = pipeline.Thresholds(**form.cleaned_data)
-                pipeline.ask_matcher(row.pk, request.user.get_username(), chosen)
+                chosen = changing.Thresholds(**form.cleaned_data)
+                changing.ask_matcher(row.pk, request.user.get_username(), chosen)
                 self.log_change(request, row, f"adopt at {chosen.merge_at:g}/{chosen.review_at:g}")
                 messages.success(request, f"a worker adopts matcher {row.pk}; reload to see it")
                 return HttpResponseRedirect(back)
@@ -185,7 +185,7 @@ class MatchAdmin(DecidingAdmin):
             if said == "undo":
                 self._undo(request, actor)
             elif said in ("same", "different") and number:
-                label = pipeline.review(
+                label = deciding.review(
                     number[0], said == "same", actor, request.POST.get("reason", "")
                 )
                 request.session["last_review"] = label.pk
@@ -198,7 +198,7 @@ class MatchAdmin(DecidingAdmin):
         label = Label.objects.filter(pk=request.session.pop("last_review", 0)).first()
         if label is None:
             raise CDPError("nothing_to_undo", "you decided nothing yet")
-        word = pipeline.retract_assertion(label.assertion_id, actor, "undone in the review")
+        word = deciding.retract_assertion(label.assertion_id, actor, "undone in the review")
         self.log_change(request, word, "review: undone")
         messages.success(request, f"undone (assertion {word.pk} is retracted)")
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from cdp import pipeline
+from cdp import changing
 from cdp.admin.readonly import ReadOnlyAdmin, table
 from cdp.domain import rules_file
 from cdp.errors import CDPError
@@ -86,8 +86,8 @@ class RuleSetAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: RuleSet, form: Any, change: bool) -> None:
         actor = request.user.get_username()
-        made = pipeline.draft_rules(form.cleaned_data["rules"], actor, obj.reason)
-        pipeline.ask_rules(made.pk, "simulate", actor)
+        made = changing.draft_rules(form.cleaned_data["rules"], actor, obj.reason)
+        changing.ask_rules(made.pk, "simulate", actor)
         obj.__dict__.update(made.__dict__)
 
     def response_add(self, request: HttpRequest, obj: RuleSet, *rest: Any) -> HttpResponse:
@@ -117,10 +117,10 @@ class RuleSetAdmin(ReadOnlyAdmin):
             return TemplateResponse(request, "admin/cdp/confirm.html", context)
         try:
             if do == "discard":
-                pipeline.discard_rules(number, actor)
+                changing.discard_rules(number, actor)
                 messages.success(request, f"rules {number} are discarded")
             else:
-                row = pipeline.ask_rules(number, do, actor)
+                row = changing.ask_rules(number, do, actor)
                 self.log_change(request, row, do)
                 messages.success(request, f"a worker will {do} rules {number}; reload to see it")
         except CDPError as error:

@@ -7,14 +7,14 @@ from typing import Any
 
 from django.conf import settings
 
-from cdp import pipeline
+from cdp import changing
+from cdp.changing import Thresholds
 from cdp.domain.matching import blocking
 from cdp.domain.matching.weights import Weights
 from cdp.domain.records import FIELDS
 from cdp.errors import CDPError
 from cdp.matching.training import Record, Say, train
 from cdp.models import Matcher
-from cdp.pipeline import Thresholds
 from cdp.selectors.matchers import records_of
 
 # A thousand to one that two records are one person; to be asked about, better than ten to one.
@@ -38,7 +38,7 @@ def train_matcher(
     trained = train(records, FIELDS, say, api)
     say("weighing every pair that shares a blocking key")
     report = _report(records, trained.weights) | {"untaught": trained.untaught}
-    return pipeline.keep_matcher(
+    return changing.keep_matcher(
         trained.weights.document(), thresholds, records=len(records), backend=backend,
         actor=actor, report=report,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from django.test import Client
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from cdp import pipeline
+from cdp import changing, deciding, pipeline
 from cdp.domain.identifiers import Key
 from cdp.models import Assertion, Customer, Identifier, RuleSet, Source, Verdict
 from tests.browser.test_pages import errors, sign_in, wait_text
@@ -117,7 +117,7 @@ def test_changed_rules_are_simulated_looked_at_and_applied(
     browser.find_element(By.NAME, "_save").click()
     wait_text(browser, "a worker is simulating them")
     row = RuleSet.objects.get()
-    assert (row.doing, pipeline.process_rules()) == ("simulate", 1)
+    assert (row.doing, changing.process_rules()) == ("simulate", 1)
     browser.refresh()
     wait_text(browser, "cookie:ck-b – user_id:alice: shop_owned")
     browser.save_screenshot(str(pictures / "rules.png"))
@@ -125,7 +125,7 @@ def test_changed_rules_are_simulated_looked_at_and_applied(
     wait_text(browser, "judges all history by it")
     press(browser, "do")
     wait_text(browser, f"a worker will apply rules {row.pk}")
-    pipeline.process_rules()
+    changing.process_rules()
     browser.refresh()
     wait_text(browser, "active")
     row.refresh_from_db()
@@ -151,7 +151,7 @@ def test_forty_identifiers_are_drawn_legibly(
     while pipeline.process_events():
         pass
     card, dana = Key("loyalty_card", "L1"), Key("user_id", "dana")
-    pipeline.assert_link(card, dana, Verdict.CANNOT_LINK, "ops", "mother and daughter")
+    deciding.assert_link(card, dana, Verdict.CANNOT_LINK, "ops", "mother and daughter")
     sign_in(browser, live_url)
     browser.get(f"{live_url}/admin/cdp/customer/{_customer('alice').pk}/change/")
     picture = browser.find_element(By.CSS_SELECTOR, "svg[aria-label^='identity graph']")

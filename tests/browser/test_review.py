@@ -10,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from cdp import pipeline
+from cdp import changing, deciding, pipeline
 from cdp.models import Assertion, Label, Match, Matcher, Source
 from cdp.selectors.reviews import backlog, waiting
 from tests.browser.test_pages import errors, sign_in, wait_text
@@ -93,7 +93,7 @@ def test_a_pair_that_somebody_else_decided_meanwhile(
     browser.get(f"{live_url}/admin/cdp/match/review/")
     wait_text(browser, "2 wait")
     shown = int(browser.find_element(By.NAME, "match").get_attribute("value") or 0)
-    pipeline.review(shown, False, "ann", "quicker")
+    deciding.review(shown, False, "ann", "quicker")
     state = customers()
     key(browser, "s")
     wait_text(browser, "ann said meanwhile that they are different (already_reviewed)")
@@ -135,6 +135,6 @@ def test_thresholds_are_moved_in_the_admin(
     field.clear()
     field.send_keys("2" + Keys.ENTER)
     wait_text(browser, "a worker adopts matcher")
-    assert pipeline.process_rules() == 1
+    assert changing.process_rules() == 1
     queue.refresh_from_db()
     assert (queue.merge_at, queue.review_at, queue.doing, queue.error) == (3.0, 2.0, "", "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cdp import pipeline
+from cdp import changing
+from cdp.changing import Thresholds
 from cdp.domain.matching.comparing import comparisons
 from cdp.domain.matching.weights import ELSE, Trained, Weights
 from cdp.models import Identifier, Matcher
-from cdp.pipeline import Thresholds
 
 KINDS = {
     "given_name": "given_name", "surname": "surname", "birth_date": "birth_date", "street": "street",
@@ -40,14 +40,14 @@ def weights() -> Weights:
 
 
 def candidate(merge_at: float = 10.0, review_at: float = 4.0) -> Matcher:
-    return pipeline.keep_matcher(
+    return changing.keep_matcher(
         weights().document(), Thresholds(merge_at, review_at), records=0, backend="planted",
         actor="test", report={},
     )  # fmt: skip
 
 
 def adopt(merge_at: float = 10.0, review_at: float = 4.0) -> Matcher:
-    return pipeline.adopt_matcher(candidate(merge_at, review_at).pk, "test", quiet)
+    return changing.adopt_matcher(candidate(merge_at, review_at).pk, "test", quiet)
 
 
 def till(message: str, minutes: int = 0, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from cdp import outbox, pipeline
+from cdp import changing, outbox, pipeline
 from cdp.domain.identifiers import Key
 from cdp.domain.partition import Link as Seen
 from cdp.domain.partition import partition
@@ -83,7 +83,7 @@ def test_workers_side_by_side_leave_what_the_pure_function_says(workers: int, se
     assert failures == []
     assert not Event.objects.filter(resolved_at=None).exists()
     assert stored_equals_pure()
-    assert {name: n for name, (n, _) in pipeline.check_identity(lambda n, c: None).items()} == {
+    assert {name: n for name, (n, _) in changing.check_identity(lambda n, c: None).items()} == {
         "links": 0, "customers": 0, "logins": 0, "matches": 0, "events": 0
     }  # fmt: skip
     assert sound_profiles()

@@ -20,7 +20,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from cdp import outbox, pipeline
+from cdp import changing, outbox, pipeline
 from cdp.graph import session
 from cdp.models import Event, Identifier, Link, OutboxMessage, Profile, Topic
 from cdp.selectors.changes import profile_changes
@@ -147,7 +147,7 @@ def test_a_worker_killed_in_the_middle_leaves_what_an_undisturbed_run_leaves(
     disturbed = state()
     assert sound_profiles()
     assert sum(n for n, _ in pipeline.check_graph().values()) == 0
-    assert sum(n for n, _ in pipeline.check_identity(lambda n, c: None).values()) == 0
+    assert sum(n for n, _ in changing.check_identity(lambda n, c: None).values()) == 0
     stop(first)
     _forget_everything()
     _, key = register_source("web-shop", "web")

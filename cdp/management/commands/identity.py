@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from cdp import pipeline
+from cdp import changing, deciding
 from cdp.domain import rules_file
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
@@ -116,13 +116,13 @@ class Command(BaseCommand):
 
     def _assert(self, options: dict[str, Any], verdict: Verdict) -> None:
         a, b = _two(options["what"])
-        row = pipeline.assert_link(a, b, verdict, self.actor, self.reason)
+        row = deciding.assert_link(a, b, verdict, self.actor, self.reason)
         self.stdout.write(
             f"assertion {row.pk}: {row.verdict} {a.kind}:{a.value} {b.kind}:{b.value}"
         )
 
     def _retract(self, options: dict[str, Any]) -> None:
-        row = pipeline.retract_assertion(options["number"], self.actor, self.reason)
+        row = deciding.retract_assertion(options["number"], self.actor, self.reason)
         self.stdout.write(f"assertion {row.pk} is retracted")
 
     def _rules(self, options: dict[str, Any]) -> None:
@@ -136,7 +136,7 @@ class Command(BaseCommand):
             rules = rules_of(rule_set(options["number"])) if options["number"] else active_rules()
             _write(options["file"], rules_file.write(rules))
             return
-        row = pipeline.draft_rules(
+        row = changing.draft_rules(
             rules_file.read(_read(options["file"])),
             self.actor,
             self.reason or "imported from a file",
@@ -149,9 +149,9 @@ class Command(BaseCommand):
         number = options["number"]
         if number is None:
             document = rules_file.read(_read(options["rules"]))
-            number = pipeline.draft_rules(document, self.actor, self.reason or "simulated").pk
+            number = changing.draft_rules(document, self.actor, self.reason or "simulated").pk
         with steps() as advance:
-            row = pipeline.simulate_rules(number, advance)
+            row = changing.simulate_rules(number, advance)
         report = row.simulation or {}
         if options["json"]:
             self.stdout.write(json.dumps({"rules": row.pk, **report}, indent=1))
@@ -163,7 +163,7 @@ class Command(BaseCommand):
 
     def _apply(self, options: dict[str, Any]) -> None:
         with steps() as advance:
-            row = pipeline.apply_rules(options["number"], self.actor, advance)
+            row = changing.apply_rules(options["number"], self.actor, advance)
         outcome, foretold = row.outcome or {}, row.simulation or {}
         self._show(outcome)
         same = outcome.get("digest") == foretold.get("digest")
@@ -174,12 +174,12 @@ class Command(BaseCommand):
         ))  # fmt: skip
 
     def _discard(self, options: dict[str, Any]) -> None:
-        row = pipeline.discard_rules(options["number"], self.actor)
+        row = changing.discard_rules(options["number"], self.actor)
         self.stdout.write(f"rules {row.pk} are discarded")
 
     def _expire(self, options: dict[str, Any]) -> None:
         with steps() as advance:
-            asked = pipeline.expire_links(advance)
+            asked = changing.expire_links(advance)
         self.stdout.write("expired links no longer join" if asked else "no rule lets links expire")
 
     def _train(self, options: dict[str, Any]) -> None:
@@ -205,17 +205,17 @@ class Command(BaseCommand):
         number, chosen = options["number"], None
         if number is not None:
             row = matchers.matcher(number)
-            chosen = _chosen(options, pipeline.Thresholds(row.merge_at, row.review_at))
+            chosen = _chosen(options, changing.Thresholds(row.merge_at, row.review_at))
         self._adopted(number, chosen, simulate=options["simulate"], whole=options["json"])
 
     def _adopted(
-        self, number: int | None, chosen: pipeline.Thresholds | None, *, simulate: bool, whole: bool
+        self, number: int | None, chosen: changing.Thresholds | None, *, simulate: bool, whole: bool
     ) -> None:
         with steps() as advance:
             if number is None:
-                row = pipeline.retire_matcher(self.actor, advance, simulate)
+                row = changing.retire_matcher(self.actor, advance, simulate)
             else:
-                row = pipeline.adopt_matcher(number, self.actor, advance, chosen, simulate)
+                row = changing.adopt_matcher(number, self.actor, advance, chosen, simulate)
         if whole:
             self.stdout.write(json.dumps({"matcher": row.pk, **row.report["changed"]}, indent=1))
             return
@@ -270,9 +270,9 @@ def _thresholds(parser: ArgumentParser) -> None:
     parser.add_argument("--actor", default="", help="who says so (default: the account)")
 
 
-def _chosen(options: dict[str, Any], otherwise: pipeline.Thresholds) -> pipeline.Thresholds:
+def _chosen(options: dict[str, Any], otherwise: changing.Thresholds) -> changing.Thresholds:
     merge, review = options["merge"], options["review"]
-    return pipeline.Thresholds(
+    return changing.Thresholds(
         otherwise.merge_at if merge is None else merge,
         otherwise.review_at if review is None else review,
     )

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cdp import pipeline
+from cdp import changing, pipeline
 from cdp.management.commands._base import steps, told_plainly
 
 CHECKS: dict[str, Callable[[], dict[str, tuple[int, list[str]]]]] = {
     "graph": pipeline.check_graph,
     "profiles": pipeline.check_profiles,
-    "identity": lambda: pipeline.check_identity(lambda name, count: None),
+    "identity": lambda: changing.check_identity(lambda name, count: None),
 }
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             if what == "graph":
                 pipeline.rebuild_graph(advance)
             elif what == "identity":
-                pipeline.rebuild_identity(getpass.getuser(), advance)
+                changing.rebuild_identity(getpass.getuser(), advance)
             else:
                 pipeline.rebuild_profiles(advance)
         self.stdout.write(f"{what}: rebuilt")

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from cdp import pipeline
+from cdp import changing, deciding, pipeline
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import DEFAULT_RULES
 from cdp.domain.rules_file import write
@@ -76,7 +76,7 @@ def test_two_customers_are_explained_by_what_keeps_them_apart(ask: Ask, home: No
         None, "one customer may not hold both user_ids"
     ]  # fmt: skip
     keys = Key("user_id", "alice"), Key("user_id", "bob")
-    pipeline.assert_link(*keys, Verdict.CANNOT_LINK, "ops", "a couple")
+    deciding.assert_link(*keys, Verdict.CANNOT_LINK, "ops", "a couple")
     found = ask(EXPLAIN + " ", ["identity:read"], a=named("user_id", "alice"), b=named("user_id", "bob"))  # fmt: skip
     assert found["data"]["explainIdentity"]["reason"] == (
         "ops asserted that they never are one: a couple"
@@ -99,13 +99,13 @@ def test_rules_are_simulated_and_applied_by_a_worker(ask: Ask, home: None) -> No
     assert (
         ask(again, ["rules:write"], n=made["number"])["errors"][0]["extensions"]["code"] == "busy"
     )
-    assert pipeline.process_rules() == 1
+    assert changing.process_rules() == 1
     query = "query($n: Int) { ruleSet(number: $n) { status simulation outcome rules } }"
     shown = ask(query, ["identity:read"], n=made["number"])["data"]["ruleSet"]
     assert (shown["simulation"]["split"], shown["outcome"]) == (1, None)
     assert yaml.safe_load(shown["rules"]) == yaml.safe_load(changed)
     ask(again + " ", ["rules:write"], n=made["number"])
-    pipeline.process_rules()
+    changing.process_rules()
     active = ask("{ ruleSet { status outcome } }", ["identity:read"])["data"]["ruleSet"]
     assert (active["status"], active["outcome"]["split"]) == ("ACTIVE", 1)
 

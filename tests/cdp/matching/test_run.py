@@ -9,7 +9,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from cdp import pipeline
+from cdp import changing, pipeline
 from cdp.errors import CDPError
 from cdp.matching.run import train_matcher
 from cdp.models import Match, Matcher, Source
@@ -84,7 +84,7 @@ def test_a_trained_matcher_joins_the_town(town: None) -> None:
     assert f"{made.pk} active" in " ".join(said("matchers").split())
     stats = identity_stats()
     assert (stats["records"], stats["unmatched_records"]) == (2 * PEOPLE, 0)
-    assert sum(n for n, _ in pipeline.check_identity(lambda name, count: None).values()) == 0
+    assert sum(n for n, _ in changing.check_identity(lambda name, count: None).values()) == 0
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdp import pipeline
+from cdp import deciding, pipeline
 from cdp.domain.identifiers import Key
 from cdp.models import Identifier, Source, Verdict
 from cdp.selectors.decisions import decisions_of
@@ -17,7 +17,7 @@ def test_decisions_on_members_and_on_those_who_left_newest_first(web: Source, se
     send(web, identify("m1", 1, userId="alice", anonymousId="ck"))
     send(web, identify("m2", 2, userId="bob"))
     pipeline.process_events()
-    pipeline.assert_link(Key("user_id", "alice"), Key("cookie", "ck"), Verdict.CANNOT_LINK, "ops", "x")  # fmt: skip
+    deciding.assert_link(Key("user_id", "alice"), Key("cookie", "ck"), Verdict.CANNOT_LINK, "ops", "x")  # fmt: skip
     stays, left = (Identifier.objects.get(value=value) for value in ("alice", "ck"))
     if stays.customer_id != stays.pk:
         stays, left = left, stays

@@ -7,7 +7,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from cdp import pipeline
+from cdp import deciding, pipeline
 from cdp.domain.identifiers import Key
 from cdp.errors import CDPError
 from cdp.models import Assertion, Decision, Identifier, Profile, Source, Verdict
@@ -41,7 +41,7 @@ def test_a_split_and_its_retraction_restore_everything(
 ) -> None:
     pipeline.drain()
     before = membership(), profiles(), graph_contents()
-    said = pipeline.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "two sisters")
+    said = deciding.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "two sisters")
     pipeline.drain()
     apart = membership()
     assert apart[f"email:{A.value}"] != apart[f"email:{B.value}"]
@@ -52,7 +52,7 @@ def test_a_split_and_its_retraction_restore_everything(
     send(web, identify("m4", 4, anonymousId="ck", traits={"email": B.value}))
     pipeline.drain()
     assert membership()[f"email:{A.value}"] != membership()[f"email:{B.value}"]
-    pipeline.retract_assertion(said.pk, "ops", "they are one after all")
+    deciding.retract_assertion(said.pk, "ops", "they are one after all")
     pipeline.drain()
     assert membership() == before[0]
     assert [p[0] for p in profiles()] == [p[0] for p in before[1]]
@@ -64,9 +64,9 @@ def test_a_split_and_its_retraction_restore_everything(
 @pytest.mark.django_db
 def test_a_merge_by_hand_and_its_retraction(home: None) -> None:
     before = membership(), profiles()
-    said = pipeline.assert_link(A, Key("user_id", "dana"), Verdict.MUST_LINK, "ops", "she called")
+    said = deciding.assert_link(A, Key("user_id", "dana"), Verdict.MUST_LINK, "ops", "she called")
     assert len(set(membership().values())) == 1
-    pipeline.retract_assertion(said.pk, "ops", "wrong caller")
+    deciding.retract_assertion(said.pk, "ops", "wrong caller")
     assert (membership(), profiles()) == before
     assert sound_profiles()
 
@@ -83,21 +83,21 @@ def test_a_merge_by_hand_and_its_retraction(home: None) -> None:
 def test_bad_assertions_change_nothing(home: None, a: Key, b: Key, reason: str, code: str) -> None:
     before = membership()
     with pytest.raises(CDPError) as error:
-        pipeline.assert_link(a, b, Verdict.MUST_LINK, "ops", reason)
+        deciding.assert_link(a, b, Verdict.MUST_LINK, "ops", reason)
     assert error.value.code == code
     assert (membership(), Assertion.objects.count()) == (before, 0)
 
 
 @pytest.mark.django_db
 def test_contradictions_and_second_retractions_are_refused(home: None) -> None:
-    said = pipeline.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "sisters")
+    said = deciding.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "sisters")
     with pytest.raises(CDPError, match="contradiction"):
-        pipeline.assert_link(B, A, Verdict.MUST_LINK, "ops", "no")
-    pipeline.retract_assertion(said.pk, "ops", "x")
+        deciding.assert_link(B, A, Verdict.MUST_LINK, "ops", "no")
+    deciding.retract_assertion(said.pk, "ops", "x")
     with pytest.raises(CDPError, match="already_retracted"):
-        pipeline.retract_assertion(said.pk, "ops", "x")
+        deciding.retract_assertion(said.pk, "ops", "x")
     with pytest.raises(CDPError, match="no_such_assertion"):
-        pipeline.retract_assertion(999_999, "ops", "x")
+        deciding.retract_assertion(999_999, "ops", "x")
 
 
 @pytest.mark.django_db
@@ -123,11 +123,11 @@ def test_from_the_command_line(home: None) -> None:
 def test_words_that_cannot_all_be_kept_are_refused_and_nothing_changes(home: None) -> None:
     """Must A–dana and must dana–B, then cannot A–B: a circle of contradictions."""
     dana = Key("user_id", "dana")
-    pipeline.assert_link(A, dana, Verdict.MUST_LINK, "ops", "one")
-    pipeline.assert_link(dana, B, Verdict.MUST_LINK, "ops", "two")
+    deciding.assert_link(A, dana, Verdict.MUST_LINK, "ops", "one")
+    deciding.assert_link(dana, B, Verdict.MUST_LINK, "ops", "two")
     before = membership(), Assertion.objects.count(), Decision.objects.count()
     with pytest.raises(CDPError, match="never are") as error:
-        pipeline.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "three")
+        deciding.assert_link(A, B, Verdict.CANNOT_LINK, "ops", "three")
     assert error.value.code == "contradiction"
     assert (membership(), Assertion.objects.count(), Decision.objects.count()) == before
 
@@ -136,18 +136,18 @@ def test_words_that_cannot_all_be_kept_are_refused_and_nothing_changes(home: Non
 def test_customers_are_merged_and_split_by_their_ids_and_undone_in_one(home: None) -> None:
     before = membership(), profiles()
     ids = {str(row): str(row.customer) for row in Identifier.objects.select_related("customer")}
-    word = pipeline.merge_customers(ids["cookie:ck"], ids["user_id:dana"], "ops", "she called")
+    word = deciding.merge_customers(ids["cookie:ck"], ids["user_id:dana"], "ops", "she called")
     assert len(set(membership().values())) == 1
     merged = membership()["cookie:ck"]
     leaving = Identifier.objects.filter(value__in=[B.value, "dana"])
     with pytest.raises(CDPError, match="contradiction"):
-        pipeline.split_customer(merged, [row.pk for row in leaving], "ops", "no")
+        deciding.split_customer(merged, [row.pk for row in leaving], "ops", "no")
     alone = Identifier.objects.get(value=B.value)
-    split = pipeline.split_customer(merged, [alone.pk], "ops", "a sister")
+    split = deciding.split_customer(merged, [alone.pk], "ops", "a sister")
     assert Assertion.objects.filter(together=split.pk).count() == 3
     assert membership()[f"email:{B.value}"] not in (membership()["cookie:ck"], merged)
-    pipeline.retract_assertion(split.pk, "ops", "x")
-    pipeline.retract_assertion(word.pk, "ops", "x")
+    deciding.retract_assertion(split.pk, "ops", "x")
+    deciding.retract_assertion(word.pk, "ops", "x")
     assert (membership(), profiles()) == before
     assert sound_profiles()
 
@@ -156,8 +156,8 @@ def test_customers_are_merged_and_split_by_their_ids_and_undone_in_one(home: Non
 def test_a_rehearsal_shows_what_would_move_and_changes_nothing(home: None) -> None:
     before = membership(), profiles(), Decision.objects.count()
     ids = dict(before[0])
-    found = pipeline.rehearse(
-        lambda: pipeline.merge_customers(ids["user_id:dana"], ids["cookie:ck"], "ops", "x")
+    found = deciding.rehearse(
+        lambda: deciding.merge_customers(ids["user_id:dana"], ids["cookie:ck"], "ops", "x")
     )
     assert [(m.identifier, m.old, m.new) for m in found.moves] == [
         ("user_id:dana", ids["user_id:dana"], ids["cookie:ck"])
@@ -169,11 +169,11 @@ def test_a_rehearsal_shows_what_would_move_and_changes_nothing(home: None) -> No
 def test_an_undo_that_cannot_be_exact_says_so(home: None, web: Source, send: Sent) -> None:
     """Merged by hand, then seen on one cookie: taking the word back parts nobody."""
     ids = membership()
-    word = pipeline.merge_customers(ids["user_id:dana"], ids["cookie:ck"], "ops", "x")
+    word = deciding.merge_customers(ids["user_id:dana"], ids["cookie:ck"], "ops", "x")
     send(web, identify("m5", 5, userId="dana", anonymousId="ck"))
     while pipeline.process_events():
         pass
-    found = pipeline.rehearse(lambda: pipeline.retract_assertion(word.pk, "ops", "x"))
+    found = deciding.rehearse(lambda: deciding.retract_assertion(word.pk, "ops", "x"))
     assert found.moves == []
     assert found.surprises == [
         "user_id:dana stays with whom it was merged: what was seen or said since joins them"
@@ -190,14 +190,14 @@ def test_an_undo_that_cannot_be_exact_says_so(home: None, web: Source, send: Sen
 )  # fmt: skip
 def test_a_merge_of_nobody_is_refused(home: None, one: str, other: str, code: str) -> None:
     with pytest.raises(CDPError) as error:
-        pipeline.merge_customers(one, other, "ops", "x")
+        deciding.merge_customers(one, other, "ops", "x")
     assert error.value.code == code
     same = membership()["cookie:ck"]
     with pytest.raises(CDPError, match="already_one"):
-        pipeline.merge_customers(same, same, "ops", "x")
+        deciding.merge_customers(same, same, "ops", "x")
     for leaving in ([], [10**9], list(Identifier.objects.filter(customer__public_id=same).values_list("pk", flat=True))):  # fmt: skip
         with pytest.raises(CDPError):
-            pipeline.split_customer(same, leaving, "ops", "x")
+            deciding.split_customer(same, leaving, "ops", "x")
     assert Assertion.objects.count() == 0
 
 

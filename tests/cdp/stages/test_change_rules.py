@@ -11,7 +11,7 @@ import yaml
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from cdp import pipeline
+from cdp import changing, pipeline
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import DEFAULT_RULES
 from cdp.domain.rules_file import write
@@ -37,7 +37,7 @@ def document(change: Change) -> dict[str, Any]:
 
 
 def draft(change: Change) -> int:
-    return pipeline.draft_rules(document(change), "dana", "a test").pk
+    return changing.draft_rules(document(change), "dana", "a test").pk
 
 
 def state() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def redirects_end() -> bool:
 
 
 def sound() -> bool:
-    identity = {name: n for name, (n, _) in pipeline.check_identity(quiet).items()}
+    identity = {name: n for name, (n, _) in changing.check_identity(quiet).items()}
     graph = sum(n for n, _ in pipeline.check_graph().values())
     return (
         identity == {"links": 0, "customers": 0, "events": 0, "logins": 0, "matches": 0}
@@ -135,9 +135,9 @@ def test_applying_does_what_was_simulated_and_the_way_back_restores(
     pipeline.drain()
     before = state()
     number = draft(CHANGES[name])
-    foretold = pipeline.simulate_rules(number, quiet).simulation
+    foretold = changing.simulate_rules(number, quiet).simulation
     assert state() == before
-    row = pipeline.apply_rules(number, "dana", quiet)
+    row = changing.apply_rules(number, "dana", quiet)
     pipeline.drain()
     assert row.outcome is not None and foretold is not None
     figures = lambda report: {k: v for k, v in report.items() if k != "samples"}  # noqa: E731
@@ -145,8 +145,8 @@ def test_applying_does_what_was_simulated_and_the_way_back_restores(
     assert sound()
     assert state() != before
     back = draft(lambda d: None)
-    pipeline.simulate_rules(back, quiet)
-    pipeline.apply_rules(back, "dana", quiet)
+    changing.simulate_rules(back, quiet)
+    changing.apply_rules(back, "dana", quiet)
     pipeline.drain()
     assert sound()
     assert state() == before
@@ -154,13 +154,13 @@ def test_applying_does_what_was_simulated_and_the_way_back_restores(
 
 def test_a_stricter_limit_parts_whom_a_till_had_joined(graph: str, shop: None) -> None:
     number = draft(CHANGES["a limit"])
-    report = pipeline.simulate_rules(number, quiet).simulation
+    report = changing.simulate_rules(number, quiet).simulation
     assert report is not None
     assert (report["split"], report["merged"], report["turned_shared"]) == (1, 0, 1)
     sample = report["samples"]["split"][0]
     assert sample["path"] == ["cookie:till-1", "loyalty_card:L0"]
     assert sample["now_refused"] == ["cookie:till-1 – loyalty_card:L0: shared"]
-    pipeline.apply_rules(number, "dana", quiet)
+    changing.apply_rules(number, "dana", quiet)
     found = explain.explain(Key("loyalty_card", "L0"), Key("loyalty_card", "L1"))
     assert not found.one
     assert "shared by too many people" in found.reason
@@ -171,8 +171,8 @@ def test_a_blocked_account_is_nobody_and_its_visitors_are_strangers_again(
     graph: str, shop: None
 ) -> None:
     number = draft(CHANGES["a blocked value"])
-    pipeline.simulate_rules(number, quiet)
-    pipeline.apply_rules(number, "dana", quiet)
+    changing.simulate_rules(number, quiet)
+    changing.apply_rules(number, "dana", quiet)
     pipeline.drain()
     gone = Identifier.objects.get(value="walk-in")
     assert gone.customer is None
@@ -186,8 +186,8 @@ def test_events_accepted_under_older_rules_are_read_by_those_that_hold(
 ) -> None:
     send(web, track("late", "Product Viewed", 40, userId="walk-in", anonymousId="ck-z", properties={"sku": "T"}))  # fmt: skip
     number = draft(CHANGES["a blocked value"])
-    pipeline.simulate_rules(number, quiet)
-    pipeline.apply_rules(number, "dana", quiet)
+    changing.simulate_rules(number, quiet)
+    changing.apply_rules(number, "dana", quiet)
     while pipeline.process_events():
         pass
     late = Event.objects.get(message_id="late")
@@ -201,13 +201,13 @@ def test_a_link_expires_by_a_sweep_and_returns_with_new_evidence(
     send(web, identify("a1", 0, userId="alice", anonymousId="ck-a"))
     pipeline.drain()
     number = draft(lambda d: d["kinds"]["cookie"].update(expires_after_days=100_000))
-    pipeline.simulate_rules(number, quiet)
-    pipeline.apply_rules(number, "dana", quiet)
+    changing.simulate_rules(number, quiet)
+    changing.apply_rules(number, "dana", quiet)
     assert len(set(state()["customers"].values())) == 1
     short = draft(lambda d: d["kinds"]["cookie"].update(expires_after_days=1))
     RuleSet.objects.filter(pk=short).update(simulation={"digest": ""})
-    pipeline.apply_rules(short, "dana", quiet)
-    assert pipeline.expire_links(quiet)
+    changing.apply_rules(short, "dana", quiet)
+    assert changing.expire_links(quiet)
     pipeline.drain()
     assert Link.objects.get().verdict == "expired"
     assert len(set(state()["customers"].values())) == 2
@@ -225,8 +225,8 @@ def test_every_decision_is_in_the_ledger_with_its_evidence(shop: None) -> None:
     assert {str(linked.a), str(linked.b)} == {"user_id:alice", "cookie:ck-a"}
     assert (linked.actor, linked.rules_version) == ("resolver", "built-in")
     number = draft(CHANGES["a limit"])
-    pipeline.simulate_rules(number, quiet)
-    pipeline.apply_rules(number, "dana", quiet)
+    changing.simulate_rules(number, quiet)
+    changing.apply_rules(number, "dana", quiet)
     said = Decision.objects.filter(rules_version=str(number))
     assert sorted(said.values_list("what", "reason")) == [
         ("refused", "shared"), ("refused", "shared"), ("refused", "shared"),
@@ -239,21 +239,21 @@ def test_every_decision_is_in_the_ledger_with_its_evidence(shop: None) -> None:
 def test_what_cannot_be_done_is_said_and_changes_nothing(shop: None) -> None:
     number = draft(CHANGES["a limit"])
     with pytest.raises(CDPError, match="not_simulated"):
-        pipeline.apply_rules(number, "dana", quiet)
-    pipeline.discard_rules(number, "dana")
+        changing.apply_rules(number, "dana", quiet)
+    changing.discard_rules(number, "dana")
     for call in (
-        lambda: pipeline.simulate_rules(number, quiet),
-        lambda: pipeline.apply_rules(number, "dana", quiet),
-        lambda: pipeline.discard_rules(number, "dana"),
+        lambda: changing.simulate_rules(number, quiet),
+        lambda: changing.apply_rules(number, "dana", quiet),
+        lambda: changing.discard_rules(number, "dana"),
     ):
         with pytest.raises(CDPError, match="not_a_draft"):
             call()
     with pytest.raises(CDPError, match="no_such_rules"):
-        pipeline.simulate_rules(10**9, quiet)
+        changing.simulate_rules(10**9, quiet)
     with pytest.raises(CDPError, match="missing_reason"):
-        pipeline.draft_rules(document(lambda d: None), "dana", " ")
+        changing.draft_rules(document(lambda d: None), "dana", " ")
     assert RuleSet.objects.get().status == "discarded"
-    assert not pipeline.expire_links(quiet)
+    assert not changing.expire_links(quiet)
 
 
 def test_a_check_sees_what_was_changed_behind_its_back_and_a_rebuild_mends_it(
@@ -265,12 +265,12 @@ def test_a_check_sees_what_was_changed_behind_its_back_and_a_rebuild_mends_it(
     )
     Link.objects.filter(a__value="till-1").update(verdict="shared", count=9)
     Event.objects.filter(message_id="a3").update(subject_id=Identifier.objects.get(value="ck-a").id)
-    found = {name: n for name, (n, _) in pipeline.check_identity(quiet).items()}
+    found = {name: n for name, (n, _) in changing.check_identity(quiet).items()}
     assert (found["customers"], found["events"]) == (2, 1)
     assert found["links"] > 0
     with pytest.raises(CommandError, match="differences"):
         call_command("rebuild", "identity", "--check")
-    pipeline.rebuild_identity("dana", quiet)
+    changing.rebuild_identity("dana", quiet)
     pipeline.drain()
     assert state() == before
     assert sound()
@@ -299,8 +299,8 @@ def test_random_streams_and_rules_keep_the_stores_equal_to_the_pure_function(
             d["kinds"]["user_id"]["blocked"] = [f"us-{dice.randrange(5)}"]
 
         number = draft(change)
-        foretold = pipeline.simulate_rules(number, quiet).simulation
-        row = pipeline.apply_rules(number, "dana", quiet)
+        foretold = changing.simulate_rules(number, quiet).simulation
+        row = changing.apply_rules(number, "dana", quiet)
         pipeline.drain()
         assert row.outcome is not None and foretold is not None
         assert row.outcome["digest"] == foretold["digest"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdp import pipeline
+from cdp import changing, pipeline
 from cdp.models import Event, Identifier, Source
 from tests.cdp.stages.test_change_rules import quiet
 from tests.conftest import Sent, graph_contents, identify, sound_profiles, track
@@ -48,7 +48,7 @@ def whose() -> dict[str, str]:
 
 
 def sound() -> bool:
-    identity = sum(n for n, _ in pipeline.check_identity(quiet).values())
+    identity = sum(n for n, _ in changing.check_identity(quiet).values())
     return (
         not identity and not sum(n for n, _ in pipeline.check_graph().values()) and sound_profiles()
     )
@@ -98,9 +98,9 @@ def test_with_one_person_the_device_keeps_its_events(graph: str, web: Source, se
 def test_a_kiosk_that_is_the_shops_own_still_knows_who_is_logged_in(
     graph: str, web: Source, send: Sent
 ) -> None:
-    number = pipeline.draft_rules(_owned(), "dana", "our kiosk").pk
-    pipeline.simulate_rules(number, quiet)
-    pipeline.apply_rules(number, "dana", quiet)
+    number = changing.draft_rules(_owned(), "dana", "our kiosk").pk
+    changing.simulate_rules(number, quiet)
+    changing.apply_rules(number, "dana", quiet)
     send(web, *day())
     pipeline.drain()
     assert whose() == WHOSE
@@ -112,8 +112,8 @@ def test_rebuilding_identity_finds_the_same_logins(graph: str, web: Source, send
     send(web, *day())
     pipeline.drain()
     Event.objects.filter(message_id="bob-1").update(subject=Identifier.objects.get(value=TABLET))
-    assert pipeline.check_identity(quiet)["events"][0] == 1
-    pipeline.rebuild_identity("dana", quiet)
+    assert changing.check_identity(quiet)["events"][0] == 1
+    changing.rebuild_identity("dana", quiet)
     pipeline.drain()
     assert whose() == WHOSE and sound()
 

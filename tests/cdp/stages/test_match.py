@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from cdp import outbox, pipeline
+from cdp import changing, deciding, outbox, pipeline
 from cdp.domain.identifiers import Key
 from cdp.domain.matching import blocking
 from cdp.errors import CDPError
@@ -31,7 +31,7 @@ def drain() -> None:
 
 
 def sound() -> bool:
-    return sum(n for n, _ in pipeline.check_identity(quiet).values()) == 0
+    return sum(n for n, _ in changing.check_identity(quiet).values()) == 0
 
 
 @pytest.mark.django_db
@@ -75,10 +75,10 @@ def test_a_simulated_adoption_says_what_it_would_do_and_changes_nothing(
     send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
     drain()
     made = candidate()
-    foretold = pipeline.adopt_matcher(made.pk, "test", quiet, simulate=True).report["changed"]
+    foretold = changing.adopt_matcher(made.pk, "test", quiet, simulate=True).report["changed"]
     made.refresh_from_db()
     assert made.status == "candidate" and not Match.objects.exists() and len(customers()) == 2
-    assert pipeline.adopt_matcher(made.pk, "test", quiet).report["changed"] == foretold
+    assert changing.adopt_matcher(made.pk, "test", quiet).report["changed"] == foretold
 
 
 @pytest.mark.django_db
@@ -87,9 +87,9 @@ def test_moving_the_thresholds_splits_again(store: Source, send: Sent) -> None:
     send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
     drain()
     before = together()
-    pipeline.adopt_matcher(made.pk, "test", quiet, pipeline.Thresholds(16.0, 4.0))
+    changing.adopt_matcher(made.pk, "test", quiet, changing.Thresholds(16.0, 4.0))
     assert len(customers()) == 2 and Match.objects.get().verdict == "review"
-    pipeline.adopt_matcher(made.pk, "test", quiet, pipeline.Thresholds(10.0, 4.0))
+    changing.adopt_matcher(made.pk, "test", quiet, changing.Thresholds(10.0, 4.0))
     assert together() == before and sound()
 
 
@@ -100,7 +100,7 @@ def test_moving_the_thresholds_splits_again(store: Source, send: Sent) -> None:
 )
 def test_thresholds_out_of_order_are_refused(merge_at: float, review_at: float, field: str) -> None:
     with pytest.raises(CDPError) as caught:
-        pipeline.Thresholds(merge_at, review_at)
+        changing.Thresholds(merge_at, review_at)
     assert (caught.value.code, caught.value.field) == ("bad_thresholds", field)
 
 
@@ -147,23 +147,23 @@ def test_a_review_becomes_an_assertion_and_a_label_and_can_be_undone(
     store: Source, send: Sent, same: bool, count: int
 ) -> None:
     match = _asked(store, send)
-    label = pipeline.review(match.pk, same, "ann", "looked at both")
+    label = deciding.review(match.pk, same, "ann", "looked at both")
     assert len(customers()) == count and (waiting(), backlog()) == (None, 0)
     verdict = Verdict.MUST_LINK if same else Verdict.CANNOT_LINK
     assert (label.assertion.verdict, label.weight, label.shown_as) == (verdict, 6.0, "review")
-    pipeline.retract_assertion(label.assertion_id, "ann", "looked again")
+    deciding.retract_assertion(label.assertion_id, "ann", "looked again")
     assert len(customers()) == 2 and waiting() == match.pk
-    pipeline.review(match.pk, not same, "ann", "now I am sure")
+    deciding.review(match.pk, not same, "ann", "now I am sure")
     assert Label.objects.count() == 2 and sound()
 
 
 @pytest.mark.django_db
 def test_the_second_of_two_reviewers_is_told_and_nothing_changes(store: Source, send: Sent) -> None:
     match = _asked(store, send)
-    pipeline.review(match.pk, True, "ann", "the same")
+    deciding.review(match.pk, True, "ann", "the same")
     before = together()
     with pytest.raises(CDPError) as caught:
-        pipeline.review(match.pk, False, "bob", "different")
+        deciding.review(match.pk, False, "bob", "different")
     assert caught.value.code == "already_reviewed" and "ann" in caught.value.message
     assert together() == before and Label.objects.count() == 1
 
@@ -171,7 +171,7 @@ def test_the_second_of_two_reviewers_is_told_and_nothing_changes(store: Source, 
 @pytest.mark.django_db
 def test_a_review_of_a_match_that_is_gone(store: Source, send: Sent) -> None:
     with pytest.raises(CDPError) as caught:
-        pipeline.review(7_000_000, True, "ann", "the same")
+        deciding.review(7_000_000, True, "ann", "the same")
     assert caught.value.code == "no_such_match"
 
 
@@ -182,7 +182,7 @@ def test_two_reviewers_at_once_one_wins(store: Source, send: Sent) -> None:
 
     def work(same: bool) -> None:
         try:
-            pipeline.review(match.pk, same, f"says {same}", "looked")
+            deciding.review(match.pk, same, f"says {same}", "looked")
             said.append("done")
         except CDPError as error:
             said.append(error.code)
@@ -217,10 +217,10 @@ def test_quality_counts_each_label_for_its_sort(store: Source, send: Sent) -> No
     assert found["precision_at_merge"] is None and found["labels"] == 0
     first = sampled()
     assert first is not None
-    pipeline.review(first, True, "ann", "sampled")
+    deciding.review(first, True, "ann", "sampled")
     second = sampled()
     assert second not in (None, first)
-    pipeline.review(second or 0, False, "ann", "sampled")
+    deciding.review(second or 0, False, "ann", "sampled")
     assert quality()["precision_at_merge"].value == 0.5
 
 
@@ -360,7 +360,7 @@ def test_a_till_joins_nobody_who_is_written_down_on_it(store: Source, send: Sent
         frozenset({str(record)}) for record in Record.objects.all()
     }
     assert sound()
-    pipeline.rebuild_identity("ops", quiet)
+    changing.rebuild_identity("ops", quiet)
     assert len(customers()) == 5 and sound()
 
 
@@ -396,7 +396,7 @@ def test_pairs_that_disagree_count_against_a_group_whatever_the_review_threshold
     drain()
     assert [(m.verdict, m.weight) for m in Match.objects.all()] == [("unlike", 15.0)]
     for review_at in (0.0, 8.0):
-        pipeline.adopt_matcher(made.pk, "ops", quiet, pipeline.Thresholds(8.0, review_at))
+        changing.adopt_matcher(made.pk, "ops", quiet, changing.Thresholds(8.0, review_at))
         assert len(customers()) == 2 and sound()
 
 
@@ -443,9 +443,9 @@ def test_rules_that_share_records_are_undone(store: Source, send: Sent) -> None:
     owned, plain = to_document(DEFAULT_RULES), to_document(DEFAULT_RULES)
     owned["kinds"]["record"]["shop_owned"] = [".*"]
     for document, count in ((owned, 2), (plain, 1)):
-        number = pipeline.draft_rules(document, "ops", "try").pk
-        foretold = pipeline.simulate_rules(number, quiet).simulation or {}
-        outcome = pipeline.apply_rules(number, "ops", quiet).outcome or {}
+        number = changing.draft_rules(document, "ops", "try").pk
+        foretold = changing.simulate_rules(number, quiet).simulation or {}
+        outcome = changing.apply_rules(number, "ops", quiet).outcome or {}
         assert outcome["digest"] == foretold["digest"] and len(customers()) == count and sound()
     assert together() == before
 
@@ -453,18 +453,18 @@ def test_rules_that_share_records_are_undone(store: Source, send: Sent) -> None:
 @pytest.mark.django_db
 def test_a_request_to_adopt_that_is_done_is_not_done_again() -> None:
     first, second = candidate(), candidate()
-    chosen = pipeline.Thresholds(10.0, 4.0)
-    pipeline.ask_matcher(first.pk, "ann", chosen)
+    chosen = changing.Thresholds(10.0, 4.0)
+    changing.ask_matcher(first.pk, "ann", chosen)
     with pytest.raises(CDPError, match="waits for a worker"):
-        pipeline.ask_matcher(first.pk, "ann", chosen)
+        changing.ask_matcher(first.pk, "ann", chosen)
     [message] = outbox.peekable(Topic.RULES)
-    assert pipeline.process_rules() == 1
+    assert changing.process_rules() == 1
     first.refresh_from_db()
     assert (first.status, first.doing) == ("active", "")
-    pipeline.adopt_matcher(second.pk, "bob", quiet)
+    changing.adopt_matcher(second.pk, "bob", quiet)
     message.pk = None
     message.save()  # as when the worker died before it could be deleted
-    assert pipeline.process_rules() == 1
+    assert changing.process_rules() == 1
     second.refresh_from_db()
     assert second.status == "active"
 
@@ -472,9 +472,9 @@ def test_a_request_to_adopt_that_is_done_is_not_done_again() -> None:
 @pytest.mark.django_db
 def test_a_request_that_fails_says_so_and_lets_the_next_one_through() -> None:
     made = candidate()
-    pipeline.ask_matcher(made.pk, "ann", pipeline.Thresholds(10.0, 4.0))
+    changing.ask_matcher(made.pk, "ann", changing.Thresholds(10.0, 4.0))
     Matcher.objects.filter(pk=made.pk).update(document={})
-    assert pipeline.process_rules() == 1
+    assert changing.process_rules() == 1
     made.refresh_from_db()
     assert (made.status, made.doing) == ("candidate", "") and "KeyError" in made.error
 
@@ -482,16 +482,16 @@ def test_a_request_that_fails_says_so_and_lets_the_next_one_through() -> None:
 @pytest.mark.django_db
 def test_to_do_without_a_matcher_parts_what_only_matches_joined(store: Source, send: Sent) -> None:
     with pytest.raises(CDPError, match="no matcher is active"):
-        pipeline.retire_matcher("ops", quiet)
+        changing.retire_matcher("ops", quiet)
     made = adopt()
     send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
     drain()
     joined = together()
-    report = pipeline.retire_matcher("ops", quiet, simulate=True).report["changed"]
+    report = changing.retire_matcher("ops", quiet, simulate=True).report["changed"]
     assert report["split"] == 1 and together() == joined
-    pipeline.retire_matcher("ops", quiet)
+    changing.retire_matcher("ops", quiet)
     assert len(customers()) == 2 and not Match.objects.exists() and sound()
-    pipeline.adopt_matcher(made.pk, "ops", quiet)
+    changing.adopt_matcher(made.pk, "ops", quiet)
     assert together() == joined and sound()
 
 
@@ -500,12 +500,12 @@ def test_labels_count_for_what_their_pair_weighs_now(store: Source, send: Sent) 
     made = adopt()
     send(store, identify("m1", 1, traits=ALICE), identify("m2", 2, traits=TYPO))
     drain()
-    pipeline.review(Match.objects.get().pk, True, "ann", "sampled")
+    deciding.review(Match.objects.get().pk, True, "ann", "sampled")
     assert quality()["precision_at_merge"].value == 1.0
-    pipeline.adopt_matcher(made.pk, "ops", quiet, pipeline.Thresholds(16.0, 4.0))
+    changing.adopt_matcher(made.pk, "ops", quiet, changing.Thresholds(16.0, 4.0))
     found = quality()
     assert (found["precision_at_merge"], found["same_between"].value) == (None, 1.0)
-    pipeline.adopt_matcher(made.pk, "ops", quiet, pipeline.Thresholds(18.0, 16.0))
+    changing.adopt_matcher(made.pk, "ops", quiet, changing.Thresholds(18.0, 16.0))
     assert quality()["labels"] == 0
 
 
@@ -523,7 +523,7 @@ def test_records_that_are_still_waiting_are_no_difference(store: Source, send: S
 def test_a_reason_that_cannot_be_kept_is_refused(store: Source, send: Sent, reason: str) -> None:
     match = _asked(store, send)
     with pytest.raises(CDPError) as caught:
-        pipeline.review(match.pk, True, "ann", reason)
+        deciding.review(match.pk, True, "ann", reason)
     assert (caught.value.code, caught.value.field) == ("bad_reason", "reason")
     assert waiting() == match.pk
 
@@ -549,7 +549,7 @@ def test_a_reviewer_does_not_kill_an_adoption(store: Source, send: Sent) -> None
         weighing.wait(10)
         threading.Timer(0.5, clicked.set).start()
         try:
-            pipeline.review(match.pk, True, "ann", "the same")
+            deciding.review(match.pk, True, "ann", "the same")
         except CDPError as error:  # its match has made way for a new one
             tries.append(error.code)
         finally:
@@ -559,7 +559,7 @@ def test_a_reviewer_does_not_kill_an_adoption(store: Source, send: Sent) -> None
     reviewer.start()
     matching._replace = slow
     try:
-        pipeline.adopt_matcher(made.pk, "ops", quiet)
+        changing.adopt_matcher(made.pk, "ops", quiet)
     finally:
         matching._replace = real
         reviewer.join(20)
@@ -569,8 +569,8 @@ def test_a_reviewer_does_not_kill_an_adoption(store: Source, send: Sent) -> None
 @pytest.mark.django_db
 def test_of_matchers_that_nobody_asked_for_only_a_few_are_kept() -> None:
     kept = [
-        pipeline.keep_matcher(
-            {}, pipeline.Thresholds(10.0, 4.0), records=n, backend="x", actor=actor, report={}
+        changing.keep_matcher(
+            {}, changing.Thresholds(10.0, 4.0), records=n, backend="x", actor=actor, report={}
         ).pk
         for n, actor in enumerate(["schedule", "ann", "schedule", "schedule", "schedule"])
     ]

@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from scipy import sparse
 
-from cdp import artifacts, outbox, pipeline
+from cdp import artifacts, deciding, outbox, pipeline
 from cdp.domain.consistency import Shown
 from cdp.domain.listing import Listing
 from cdp.domain.mixing import Mixture
@@ -242,7 +242,7 @@ def test_a_split_before_a_rollback_is_not_undone_by_it(
     settle()
     alice = Customer.objects.get(identifiers__value="alice")
     phone = alice.identifiers.get(value="a-phone")
-    pipeline.split_customer(str(alice.public_id), [phone.id], "admin", "not hers")
+    deciding.split_customer(str(alice.public_id), [phone.id], "admin", "not hers")
     settle()
     publish.roll_back("admin", "worse")
     settle()

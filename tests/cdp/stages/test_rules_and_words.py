@@ -14,7 +14,7 @@ from django.db import DataError, OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from cdp import pipeline
+from cdp import changing, deciding, pipeline
 from cdp.domain.identifiers import Key
 from cdp.domain.rules import DEFAULT_RULES
 from cdp.domain.rules_file import read, write
@@ -39,8 +39,8 @@ def resolve() -> None:
 
 def change(what: Change) -> RuleSet:
     number = draft(what)
-    pipeline.simulate_rules(number, quiet)
-    row = pipeline.apply_rules(number, "dana", quiet)
+    changing.simulate_rules(number, quiet)
+    row = changing.apply_rules(number, "dana", quiet)
     assert row.outcome is not None and row.simulation is not None
     assert row.outcome["digest"] == row.simulation["digest"]
     return row
@@ -51,7 +51,7 @@ def block_alice(d: dict[str, Any]) -> None:
 
 
 def sound() -> bool:
-    return not any(n for n, _ in pipeline.check_identity(quiet).values())
+    return not any(n for n, _ in changing.check_identity(quiet).values())
 
 
 def groups() -> list[list[str]]:
@@ -69,8 +69,8 @@ def three(web: Source, send: Sent) -> None:
 
 
 def test_words_on_somebody_who_vanishes_keep_nobody_together(three: None) -> None:
-    pipeline.assert_link(ALICE, BOB, MUST, "ops", "x")
-    pipeline.assert_link(ALICE, CARL, MUST, "ops", "x")
+    deciding.assert_link(ALICE, BOB, MUST, "ops", "x")
+    deciding.assert_link(ALICE, CARL, MUST, "ops", "x")
     change(block_alice)
     assert groups() == [["cookie:ck-alice"], ["cookie:ck-bob", "user_id:bob"], ["cookie:ck-carl", "user_id:carl"]]  # fmt: skip
     assert sound()
@@ -79,16 +79,16 @@ def test_words_on_somebody_who_vanishes_keep_nobody_together(three: None) -> Non
 
 
 def test_a_cannot_link_counts_again_when_its_end_returns(three: None) -> None:
-    pipeline.assert_link(ALICE, Key("cookie", "ck-alice"), CANNOT, "ops", "x")
+    deciding.assert_link(ALICE, Key("cookie", "ck-alice"), CANNOT, "ops", "x")
     change(block_alice)
     change(lambda d: None)
     assert ["cookie:ck-alice"] in groups() and sound()
 
 
 def test_a_retraction_brings_nobody_back_whom_the_rules_took_out(three: None) -> None:
-    word = pipeline.assert_link(ALICE, BOB, MUST, "ops", "x")
+    word = deciding.assert_link(ALICE, BOB, MUST, "ops", "x")
     change(block_alice)
-    pipeline.retract_assertion(word.pk, "ops", "y")
+    deciding.retract_assertion(word.pk, "ops", "y")
     assert Identifier.objects.get(value="alice").customer is None
     assert sound()
 
@@ -129,14 +129,14 @@ def test_an_undo_after_ids_changed_hands_is_judged_by_who_is_together(
     send(web, identify("m2", 20, anonymousId="ckb"))
     resolve()
     ids = [str(Identifier.objects.get(value=v).customer) for v in ("alice", "ckb")]
-    word = pipeline.merge_customers(*ids, "ops", "x")
+    word = deciding.merge_customers(*ids, "ops", "x")
     send(web, track("m3", "Page", 1, anonymousId="ckb"))
     resolve()
-    exact = pipeline.rehearse(lambda: pipeline.retract_assertion(word.pk, "ops", "y"))
+    exact = deciding.rehearse(lambda: deciding.retract_assertion(word.pk, "ops", "y"))
     assert exact.surprises == []
     send(web, identify("m4", 30, userId="alice", anonymousId="ckb"))
     resolve()
-    found = pipeline.rehearse(lambda: pipeline.retract_assertion(word.pk, "ops", "y"))
+    found = deciding.rehearse(lambda: deciding.retract_assertion(word.pk, "ops", "y"))
     assert len(found.surprises) == 1 and "stays with whom it was merged" in found.surprises[0]
 
 
@@ -181,10 +181,10 @@ def test_an_older_draft_does_not_turn_the_clock_back(web: Source, send: Sent) ->
     resolve()
     expiring: Change = lambda d: d["kinds"]["cookie"].update(expires_after_days=30)  # noqa: E731
     old = draft(expiring)
-    pipeline.simulate_rules(old, quiet)
+    changing.simulate_rules(old, quiet)
     change(expiring)
     with pytest.raises(CDPError, match="links have expired since"):
-        pipeline.apply_rules(old, "dana", quiet)
+        changing.apply_rules(old, "dana", quiet)
 
 
 def test_links_from_before_verdicts_are_judged_when_seen_again(web: Source, send: Sent) -> None:
@@ -200,8 +200,8 @@ def test_a_word_on_the_way_is_part_of_the_explanation(three: None, web: Source, 
     send(web, identify("m9", 9, userId="bob", traits={"email": "b@mail.example"}))
     resolve()
     mail = Key("email", "b@mail.example")
-    pipeline.assert_link(BOB, mail, CANNOT, "ops", "his sister's")
-    pipeline.assert_link(ALICE, BOB, MUST, "ops", "a nickname")
+    deciding.assert_link(BOB, mail, CANNOT, "ops", "his sister's")
+    deciding.assert_link(ALICE, BOB, MUST, "ops", "a nickname")
     found = explain.explain(ALICE, mail)
     assert not found.one
     assert str(found.steps[0]).split(": ", 1)[1] == "ops asserted it: a nickname"
@@ -213,7 +213,7 @@ def test_broken_work_does_not_hold_up_the_next(
 ) -> None:
     first, second = draft(block_alice), draft(block_alice)
     for number in (first, second):
-        pipeline.ask_rules(number, "simulate", "eve")
+        changing.ask_rules(number, "simulate", "eve")
     real = change_rules.simulate_rules
 
     def broken(number: int, advance: Any) -> Any:
@@ -222,7 +222,7 @@ def test_broken_work_does_not_hold_up_the_next(
         return real(number, advance)
 
     monkeypatch.setattr(change_rules, "simulate_rules", broken)
-    assert [pipeline.process_rules(), pipeline.process_rules()] == [1, 1]
+    assert [changing.process_rules(), changing.process_rules()] == [1, 1]
     assert RuleSet.objects.get(pk=second).simulation is not None
     row = RuleSet.objects.get(pk=first)
     assert (row.doing, row.error) == ("", "internal: DataError: boom")
@@ -238,7 +238,7 @@ def test_a_rule_set_at_work_is_busy_and_keeps_nobody_waiting(three: None) -> Non
 
     def work() -> None:
         try:
-            pipeline.simulate_rules(number, at_work)
+            changing.simulate_rules(number, at_work)
         finally:
             connection.close()
 
@@ -247,7 +247,7 @@ def test_a_rule_set_at_work_is_busy_and_keeps_nobody_waiting(three: None) -> Non
     assert held.wait(20)
     started = time.monotonic()
     with pytest.raises(CDPError, match="busy"):
-        pipeline.ask_rules(number, "simulate", "eve")
+        changing.ask_rules(number, "simulate", "eve")
     assert time.monotonic() - started < 5
     go.set()
     worker.join()
@@ -289,14 +289,14 @@ def test_a_decision_that_meets_a_resolver_in_a_deadlock_is_taken_again(
     other = threading.Thread(target=resolver)
     other.start()
     assert theirs.wait(20)
-    word = pipeline.assert_link(ALICE, BOB, MUST, "ops", "x")
+    word = deciding.assert_link(ALICE, BOB, MUST, "ops", "x")
     other.join()
     assert Assertion.objects.get().pk == word.pk
 
 
 def test_a_link_in_the_admin_changes_nothing(three: None) -> None:
     number = draft(block_alice)
-    pipeline.simulate_rules(number, quiet)
+    changing.simulate_rules(number, quiet)
     client = Client(enforce_csrf_checks=True)
     client.force_login(get_user_model().objects.create_superuser("root", "r@x.example", "pw"))
     for do in ("apply", "simulate", "discard"):
