@@ -132,7 +132,7 @@ class _Teaching:
     def run(self) -> Taught:
         stored = self.kept.load()
         if stored is None:
-            self.first = self.most = self._judged(0.0, 0)
+            self.first = self.most = self._judged(self._untaught(), 0)
         else:
             self._restore(stored)
         settings = self.settings
@@ -148,6 +148,15 @@ class _Teaching:
             for name, parameter in self.learning.items():
                 parameter.copy_(self.best[name])
         return Taught(self.model.eval(), self.curve, self.most > self.first)
+
+    def _untaught(self) -> float:
+        """The loss of a batch before anything is learned: where the curve begins."""
+        drawn = np.random.default_rng(self.settings.seed).integers(
+            0, len(self.lessons), self.settings.batch
+        )
+        self.model.eval()
+        with torch.no_grad():
+            return self._loss([self.lessons[n] for n in drawn.tolist()]).item()
 
     def _steps(self, start: int, stop: int) -> float:
         """Learn from the batches of these numbers; the mean loss."""

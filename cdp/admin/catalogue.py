@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from cdp import pipeline
 from cdp.admin.readonly import ReadOnlyAdmin
-from cdp.models import ChannelSpec, Fact, Product, Variant
+from cdp.models import ChannelSpec, Fact, Product, ProductImage, Variant
 
 
 class FactInline(TabularInline):
@@ -29,6 +29,13 @@ class ProductAdmin(ReadOnlyAdmin):
     list_filter = ("in_stock", "replenishable")
     search_fields = ("sku", "title", "category", "brand")
     inlines = (FactInline,)
+    readonly_fields = ("picture",)
+
+    @admin.display(description="Picture")
+    def picture(self, row: Product) -> str:
+        """How it is described: the numbers themselves say nothing to people."""
+        known = ProductImage.objects.filter(product=row).first()
+        return f"described by {len(known.vector)} numbers" if known else "–"
 
 
 @admin.register(ChannelSpec)
