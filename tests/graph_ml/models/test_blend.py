@@ -37,7 +37,7 @@ def test_it_learns_whom_to_believe_about_whom() -> None:
     said: list[str] = []
     found, data = two_kinds(900)
     assert taught(found, log_degree(data), said.append) is not None
-    assert said[-1].endswith("on 300 customers it was not taught: used")
+    assert said[-1].endswith("on 900 customers it was not taught: used")
 
 
 def test_noise_teaches_nothing_and_few_are_not_asked() -> None:
