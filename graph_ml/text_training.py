@@ -36,7 +36,8 @@ FOUND = 10  # places in which a query's product counts as found
 @dataclass(frozen=True)
 class TextSettings:
     """``history``: the last products that stand for a customer; ``layers``: the upper ones that learn;
-    ``rounds``: how often the state is judged, and the best kept."""
+    ``rounds``: how often the state is judged, and the best kept; ``patience``: so many rounds without
+    a better one end it."""
 
     steps: int = 300
     batch: int = 48
@@ -45,6 +46,7 @@ class TextSettings:
     learning_rate: float = 5e-5
     temperature: float = 0.05
     rounds: int = 4
+    patience: int = 2
     seed: int = 7
 
 
@@ -127,7 +129,7 @@ class _Teaching:
         start = [part.detach().cpu().numpy() for part in self.model.parameters()]
         self.kept = checkpoint("text", asdict(settings), data, [*start, "\0".join(texts), *asked])
         self.most, self.best = -1.0, _copied(self.learning)
-        self.first = 0.0
+        self.first, self.waited = 0.0, 0
 
     def run(self) -> Taught:
         stored = self.kept.load()
@@ -136,13 +138,14 @@ class _Teaching:
         else:
             self._restore(stored)
         settings = self.settings
-        while len(self.curve) <= settings.rounds:
+        while len(self.curve) <= settings.rounds and self.waited < settings.patience:
             number = len(self.curve)
             done = [settings.steps * n // settings.rounds for n in (number - 1, number)]
             loss = self._steps(*done)
             found = self._judged(loss, number)
+            self.waited += 1
             if found > self.most:
-                self.most, self.best = found, _copied(self.learning)
+                self.most, self.best, self.waited = found, _copied(self.learning), 0
             self.kept.save(self._state())
         with torch.no_grad():
             for name, parameter in self.learning.items():
@@ -221,7 +224,7 @@ class _Teaching:
             "model": _copied(self.learning), "best": self.best, "optimiser": self.optimiser.state_dict(),
             "dice": dice_state(self.dice), "torch": torch.get_rng_state(), "curve": self.curve,
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "most": self.most, "first": self.first,
+            "most": self.most, "first": self.first, "waited": self.waited,
         }  # fmt: skip
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -234,7 +237,7 @@ class _Teaching:
         if state["cuda"]:  # what is dropped out is drawn on the device
             torch.cuda.set_rng_state_all(state["cuda"])
         self.curve, self.most, self.first = state["curve"], state["most"], state["first"]
-        self.best = state["best"]
+        self.best, self.waited = state["best"], state["waited"]
         self.report(f"going on after round {len(self.curve) - 1} of a run that was cut off")
 
 

@@ -27,12 +27,12 @@ class ArtifactAdmin(ReadOnlyAdmin):
         "ndcg",
         "coverage",
         "device",
-        "seconds",
+        "took",
         "created_at",
     )
     list_filter = ("status", "model")
-    exclude = ("metrics", "parameters", "curve", "cost")
-    readonly_fields = ("training", "by_group", "spent", "measured", "settings_used")
+    exclude = ("metrics", "parameters", "curve", "cost", "seconds")
+    readonly_fields = ("took", "training", "by_group", "spent", "measured", "settings_used")
     actions_list = ("roll_back",)
 
     @action(description="Roll back", url_path="roll-back", permissions=["roll_back"])
@@ -56,6 +56,10 @@ class ArtifactAdmin(ReadOnlyAdmin):
 
     def has_roll_back_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("cdp.change_artifact")
+
+    @admin.display(description="Seconds", ordering="seconds")
+    def took(self, row: Artifact) -> str:
+        return f"{row.seconds:.1f}"
 
     @admin.display(description="Training")
     def training(self, row: Artifact) -> SafeString:

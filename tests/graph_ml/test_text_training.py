@@ -194,6 +194,7 @@ def test_an_encoder_that_learned_nothing_is_refused(big_shop: None, tmp_path: Pa
     found = learn_text(lambda line: None, TextSettings(steps=4, learning_rate=0.0))
     assert (found.row.status, found.row.path) == ("refused", "")
     assert found.row.reason.startswith("no round was better")
+    assert [one["epoch"] for one in found.row.curve] == [0, 1, 2]  # two rounds without a better one
     assert not (tmp_path / "encoders").exists()
     assert not list((tmp_path / "runs").glob("text/*"))  # no state stays
 

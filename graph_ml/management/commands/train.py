@@ -98,9 +98,11 @@ class Command(BaseCommand):
             shown.add_column(name)
         for name, figures in (("as it is", found.before), ("taught", found.after)):
             told = [f"{figures[key]:.4f}" for key in ("recall@20", "ndcg@20")]
-            shown.add_row(
-                name, *told, f"{figures['queries found@10']:.4f} of {figures['queries']:.0f}"
+            queries = int(figures["queries"])
+            found_by = (
+                f"{figures['queries found@10']:.4f} of {queries}" if queries else "none asked"
             )
+            shown.add_row(name, *told, found_by)
         Console().print(shown)
         if not found.row.path:
             self.stdout.write(f"refused: {found.row.reason}")
