@@ -36,8 +36,8 @@ def add(topic: Topic, payload: dict[str, Any]) -> None:
 
 def add_slates(customers: Iterable[int], *, later: bool = False) -> None:
     """Ask for fresh slates in the open transaction, a few customers a message, where an artifact
-    serves (else a learning run will compute everybody's). ``later``: a whole shop's, that wait until
-    nobody's who acted is due."""
+    serves (else a learning run will compute everybody's). ``later``: a whole shop's, that are
+    done a few at a time after those of who acted."""
     if not connection.in_atomic_block:
         raise RuntimeError("outbox.add_slates() needs the transaction of the fact it follows")
     ids = sorted(set(customers))

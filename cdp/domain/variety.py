@@ -3,7 +3,7 @@
 Diversity is maximal marginal relevance (Carbonell & Goldstein 1998) with the cosine of the products'
 learned vectors. Exploration gives every n-th place to a product that ranked too low to be shown; who
 gets which follows from their history alone, so a slate is the same on every channel and stays until
-the customer acts.
+the customer acts or something new is learned.
 """
 
 from __future__ import annotations

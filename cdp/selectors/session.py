@@ -87,13 +87,12 @@ def _told(artifact: Artifact, touches: Sequence[SessionTouch]) -> _Told | None:
         for sku, vector, fold in rows.values_list("product__sku", "vector", "fold_weight")
     }
     history = [Touch(skus.index(touch.sku), touch.verb, at) for at, touch in enumerate(touches)]
-    parts = {
-        skus[product]: weight * given[skus[product]]
-        for product, weight in history_weights(history).items()
-        if skus[product] in given
-    }
+    known = {n: weight for n, weight in history_weights(history).items() if skus[n] in given}
+    if not any(weight > 0 for weight in known.values()):
+        return None  # what was only given back says what is not wanted, and not what is
+    parts = {skus[n]: weight * given[skus[n]] for n, weight in known.items()}
     told = _Told(parts, {touch.sku: touch.verb for touch in touches})
-    return told if parts and np.linalg.norm(np.sum(list(parts.values()), axis=0)) > 1e-9 else None
+    return told if np.linalg.norm(np.sum(list(parts.values()), axis=0)) > 1e-9 else None
 
 
 def _vectors(artifact: Artifact, skus: Sequence[str]) -> dict[str, Floats]:

@@ -90,7 +90,7 @@ def test_the_reason_names_the_touch_and_nobody_is_kept(ask: Ask, shop: Artifact)
 
 
 def test_what_says_nothing_gets_what_is_popular_by_name(ask: Ask, shop: Artifact) -> None:
-    for touches in ([("new", "VIEWED")], [("unknown", "ADDED")], [("tea", "ADDED"), ("tea", "RETURNED")]):  # fmt: skip
+    for touches in ([("new", "VIEWED")], [("unknown", "ADDED")], [("tea", "RETURNED")], [("tea", "ADDED"), ("tea", "RETURNED")]):  # fmt: skip
         strategy, skus = slate(ask, *touches)
         assert strategy == "popularity" and skus[-1] == "tent"
     ProductVector.objects.exclude(product__sku="tea").delete()
