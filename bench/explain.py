@@ -10,7 +10,6 @@ exploration.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import set_up, show
-from bench.recommend import features_of, folder_of, read
+from bench.recommend import asking, features_of, folder_of, read
 
 PLACES = 10
 TRIED = (
@@ -34,12 +33,8 @@ TRIED = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="a folder, a set under ../shared/data/shop, or completejourney")  # fmt: skip
+    parser = asking(__doc__)
     parser.add_argument("--customers", type=int, default=300, help="whose reasons are tried (300)")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     folder = folder_of(options.data)
     set_up("recommend")

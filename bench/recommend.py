@@ -31,11 +31,7 @@ READING = ("graph-filter", "text", OURS)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="a folder, a set under ../shared/data/shop, or completejourney")  # fmt: skip
-    parser.add_argument("--json", type=Path)
+    parser = asking(__doc__)
     parser.add_argument("--models", help=f"some of: {', '.join(MODELS)}")
     parser.add_argument("--fit", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -65,6 +61,16 @@ def main() -> None:
     show(f"recommendation: {folder.name}", seen, None)
     if len(rows) < len(names):
         sys.exit(1)
+
+
+def asking(description: str | None) -> argparse.ArgumentParser:
+    """What every bench on a shop's data asks for: the data, and where rows go as JSON."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="a folder, a set under ../shared/data/shop, or completejourney")  # fmt: skip
+    parser.add_argument("--json", type=Path)
+    return parser
 
 
 def folder_of(data: str) -> Path:

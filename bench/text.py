@@ -8,7 +8,6 @@ asked for is seen once before and once after.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import sys
@@ -18,16 +17,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import set_up, show
-from bench.recommend import folder_of, read
+from bench.recommend import asking, folder_of, read
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="a folder, a set under ../shared/data/shop, or completejourney")  # fmt: skip
+    parser = asking(__doc__)
     parser.add_argument("--steps", type=int, default=300, help="batches to learn from (300)")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.steps < 4:
         parser.error("--steps: 4 or more")

@@ -72,10 +72,8 @@ class Split:
 
 def load(path: Path, also: Sequence[str] = ()) -> Interactions:
     """Read a snapshot; ``also`` names products that nobody touched yet."""
-    columns = ["customer", "sku", "verb", "at", "event", "channel", "query"]
-    whole = pq.read_table(
-        path, columns=[name for name in columns if name in pq.read_schema(path).names]
-    )
+    columns = {"customer", "sku", "verb", "at", "event", "channel", "query"}
+    whole = pq.read_table(path, columns=sorted(columns & set(pq.read_schema(path).names)))
     if "query" not in whole.column_names:  # a snapshot of before queries were kept
         whole = whole.append_column("query", pa.nulls(len(whole), pa.string()))
     whole = whole.sort_by([("at", "ascending"), ("event", "ascending"), ("sku", "ascending")])

@@ -69,7 +69,7 @@ class Measuring:
         told = figures(found, split, groups, self.known.text)
         shown = "  ".join(f"{name} {told[name]:.4f}" for name in ("recall@20", "ndcg@20", "coverage@20"))  # fmt: skip
         self.say(f"{model.name}: {shown}  ({seconds:.1f} s)")
-        return Fitted(model, found, told, seconds, _cost(worked))
+        return Fitted(model, found, told, seconds, cost(worked))
 
     def measure(self, model: Recommender) -> Measured:
         """Fit on the past, judge on what came after, keep the figures and what was learned."""
@@ -107,7 +107,7 @@ class Measuring:
         )  # fmt: skip
 
 
-def _cost(cpu_seconds: float) -> dict[str, float]:
+def cost(cpu_seconds: float) -> dict[str, float]:
     """Energy is what the processor's share would have drawn: seconds of a core times its watts."""
     return {
         "cpu_seconds": round(cpu_seconds, 3),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from graph_ml import dataset, features, snapshot
 from graph_ml.checkpoints import kept_in
 from graph_ml.dataset import Query, Split
 from graph_ml.device import choose, describe
+from graph_ml.measuring import cost
 from graph_ml.metrics import Judged, mean
 from graph_ml.promotion import decide
 from graph_ml.quality import groups_of, quality
@@ -146,11 +146,7 @@ def _row(
         snapshot=taken, model="text encoder", device=describe(choose()), seconds=seconds,
         parameters=asdict(asked) | {"from": settings.TEXT_ENCODER}, metrics=after.figures | was,
         curve=taught.curve, status=ArtifactStatus.REFUSED,
-        cost={
-            "cpu_seconds": round(worked, 3),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            "energy_wh": round(worked * settings.WATTS_PER_CORE / 3600, 6),
-        },
+        cost=cost(worked),
     )  # fmt: skip
 
 

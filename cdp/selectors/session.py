@@ -19,6 +19,7 @@ from cdp.domain.variety import diversified
 from cdp.domain.voices import Floats
 from cdp.models import Artifact, Product, ProductVector, Slate
 from cdp.selectors.alike import SPARE, nearest
+from cdp.selectors.products import by_skus
 from cdp.selectors.ranker import variety
 from cdp.selectors.slates import (
     SESSION,
@@ -66,7 +67,7 @@ def session_slate(touches: Sequence[SessionTouch], channel: str, first: int) -> 
     vector = told.vector()
     found = nearest(artifact.pk, vector.tolist(), SPARE * first + len(touches))
     wanted = {sku for sku, _ in found} - {touch.sku for touch in touches}
-    products = {row.sku: row for row in Product.objects.filter(sku__in=wanted)}
+    products = by_skus(wanted)
     shown = [(products[sku], score) for sku, score in found if sku in products]
     shown = [(product, score) for product, score in shown if showable(product, channel)]
     if not shown:  # nothing near may be shown here: better what is popular than an empty page
@@ -136,7 +137,4 @@ def _strangers(
     if slate is None:
         return None
     slate.items = [item for item in slate.items if item["sku"] not in without]
-    skus = [item["sku"] for item in slate.items]
-    return serve(
-        slate, {row.sku: row for row in Product.objects.filter(sku__in=skus)}, channel, first
-    )
+    return serve(slate, by_skus(item["sku"] for item in slate.items), channel, first)
